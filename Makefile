@@ -1,0 +1,51 @@
+# Every command of the project. Each is `localstack/headwater COMMAND`; `make help` lists them with their options.
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+HEADWATER := $(CURDIR)/localstack/headwater
+
+COMMANDS := up down destroy status logs trino dbt meltano shop run open password preview env test lint lock bench help
+.PHONY: $(COMMANDS)
+
+# $(call option,c,--component) is `--component "$c"` where the user typed c=… and nothing otherwise: a variable
+# of the user's shell that happens to be called c is not meant. The shell reads the value, so quotes survive.
+option = $(if $(findstring command,$(origin $(1))),$(2)="$$$(1)")
+
+help:
+	@$(HEADWATER) help
+up:
+	@$(HEADWATER) up
+down:
+	@$(HEADWATER) down
+destroy:
+	@$(HEADWATER) destroy $(call option,yes,--yes)
+status:
+	@$(HEADWATER) status
+logs:
+	@$(HEADWATER) logs $(call option,c,--component) $(call option,f,--follow) $(call option,n,--lines)
+trino:
+	@$(HEADWATER) trino $(call option,q,--query)
+dbt:
+	@$(HEADWATER) dbt $(call option,a,--arguments)
+meltano:
+	@$(HEADWATER) meltano $(call option,a,--arguments)
+shop:
+	@$(HEADWATER) shop $(call option,rate,--rate) $(call option,orders,--orders)
+run:
+	@$(HEADWATER) run
+open:
+	@$(HEADWATER) open
+password:
+	@$(HEADWATER) password $(call option,u,--user)
+preview:
+	@$(HEADWATER) preview
+env:
+	@$(HEADWATER) env
+test:
+	@$(HEADWATER) test $(call option,only,--only) $(call option,k,--expression)
+lint:
+	@$(HEADWATER) lint
+lock:
+	@$(HEADWATER) lock
+bench:
+	@$(HEADWATER) bench

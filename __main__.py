@@ -1,0 +1,73 @@
+"""Headwater: which parts the platform has on this stack, and how they are wired."""
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components import connections, settings
+from components.catalog import CatalogArgs, RestCatalog, warehouse
+from components.dashboards import Dashboards, DashboardsArgs
+from components.database import Database, DatabaseArgs
+from components.images import PREFIX, Images, ImagesArgs
+from components.ingestion import Ingestion, IngestionArgs
+from components.kubernetes.network import namespace
+from components.orchestration import Orchestration, OrchestrationArgs
+from components.petco import Petco, PetcoArgs
+from components.secrets import Credentials
+from components.storage import Minio, StorageArgs
+from components.trino import Trino, TrinoArgs
+
+config = pulumi.Config()
+stack = settings.from_pulumi()
+cluster = k8s.Provider(
+    "cluster",
+    context=stack.kubernetes.context,
+    kubeconfig=stack.kubernetes.kubeconfig,
+    # Changed in place: pods roll by their configuration hash, and at no moment is there no ConfigMap.
+    enable_config_map_mutable=True,
+    enable_secret_mutable=True,
+)
+inside = pulumi.ResourceOptions(provider=cluster)
+
+registry = connections.Registry(stack.images.registry, PREFIX)
+images = Images("images", ImagesArgs(registry, stack.images))
+platform = connections.Platform(
+    namespace=namespace(stack.kubernetes.namespace, inside),
+    image=images.reference,
+    credentials=Credentials(settings.root_secret(config), stack.generations),
+    exposure=connections.Exposure(stack.kubernetes.exposure.kind, stack.kubernetes.exposure.ports.assigned()),
+)
+
+# The roles that the rest stands on. A consumer gets the connection, never the component.
+database = Database("database", DatabaseArgs(platform, stack.database), inside)
+storage = Minio("storage", StorageArgs(platform, stack.storage), inside)
+if stack.catalog.uri is None:
+    parts = CatalogArgs(platform, stack.catalog, database.connection("catalog"), storage.store("catalog"))
+    catalog = RestCatalog("catalog", parts, inside).connection
+else:
+    root = warehouse(storage.store("trino"))
+    catalog = connections.Catalog(stack.catalog.uri, root, config.get_secret(settings.CATALOG_TOKEN))
+
+# The example company: a source system that the platform reads and does not own.
+source = None
+if stack.example.enabled:
+    company = namespace(stack.example.namespace, inside)
+    source = Petco("petco", PetcoArgs(platform, stack.example, company), inside).source
+
+# The pipeline, from the source to the dashboard.
+engine = Trino("trino", TrinoArgs(platform, stack.trino, catalog, storage.store("trino")), inside).connection
+state = database.connection("meltano")
+Ingestion(
+    "ingestion",
+    IngestionArgs(platform, stack.ingestion, source, state, catalog, storage.store("ingestion")),
+    inside,
+)
+runs = database.connection("dagster")
+Orchestration("orchestration", OrchestrationArgs(platform, stack.orchestration, runs, engine, source), inside)
+metadata = database.connection("superset")
+dashboards = Dashboards("dashboards", DashboardsArgs(platform, stack.dashboards, metadata, engine), inside)
+
+pulumi.export("namespace", stack.kubernetes.namespace)
+pulumi.export("dashboard", platform.exposure.url("superset", stack.kubernetes.namespace, 8088))
+pulumi.export("dagster", platform.exposure.url("dagster", stack.kubernetes.namespace, 3000))
+pulumi.export("trino", platform.exposure.url("trino", stack.kubernetes.namespace, 8080))
+pulumi.export("superset_passwords", dashboards.passwords)

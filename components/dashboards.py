@@ -1,0 +1,121 @@
+"""Superset: its server, and the Job that brings database, roles, users and dashboards to what the image says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components import settings
+from components.connections import Database, Platform, QueryEngine
+from components.kubernetes import network, pods, workloads
+from components.kubernetes.labels import Identity
+from components.kubernetes.pods import Container, Resources, SecretKey
+from components.kubernetes.probes import HttpCheck, Probes
+
+PORT = 8088
+VERSION = "6.1.0"
+SECRET = "superset-credentials"  # noqa: S105 - the object's name
+USERS = ("admin", "editor", "viewer")
+
+
+@dataclass(frozen=True)
+class DashboardsArgs:
+    """database: Superset's own. engine: what its dashboards ask."""
+
+    platform: Platform
+    settings: settings.Dashboards
+    database: Database
+    engine: QueryEngine
+
+
+class Dashboards(pulumi.ComponentResource):
+    """The server; `passwords` maps each user to a secret."""
+
+    def __init__(self, name: str, args: DashboardsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:serving:Superset", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        identity = Identity("superset", "server", VERSION, args.platform.namespace)
+        self.passwords = {user: args.platform.credentials.get(f"superset-{user}") for user in USERS}
+        values = {
+            "secret-key": args.platform.credentials.get("superset-secret-key"),
+            "database-password": args.database.password,
+            **{f"{user}-password": password for user, password in self.passwords.items()},
+        }
+        secret = workloads.secret(SECRET, identity, values, child)
+        account = workloads.service_account("superset", identity, child)
+        network.allow_ingress(
+            "superset",
+            identity,
+            {"http": PORT},
+            [],
+            child,
+            exposed=args.platform.exposure.node_port("superset") is not None,
+        )
+        initialised = workloads.job(
+            "superset-init",
+            Identity("superset", "init", VERSION, args.platform.namespace),
+            init_container(args),
+            pulumi.ResourceOptions(parent=self, depends_on=[secret, *args.database.ready]),
+            service_account=account,
+            configuration=workloads.secrets_hash(values),
+        )
+        server = workloads.deployment(
+            "superset",
+            identity,
+            server_container(args),
+            pulumi.ResourceOptions(parent=self, depends_on=[initialised, *args.engine.ready]),
+            service_account=account,
+            configuration=workloads.secrets_hash(values),
+        )
+        after = pulumi.ResourceOptions(parent=self, depends_on=[server])
+        service = network.service("superset", identity, PORT, after, port_name="http", exposure=args.platform.exposure)
+        self.ready: tuple[pulumi.Resource, ...] = (server, service)
+        self.register_outputs({})
+
+
+def server_container(args: DashboardsArgs) -> Container:
+    """Return the web server's container."""
+    return Container(
+        name="superset",
+        image=args.platform.image("dashboards"),
+        resources=Resources("100m", "512Mi", args.settings.memory),
+        environment={**_environment(args), "SUPERSET_THREADS": str(args.settings.threads)},
+        secret_environment=_secret_environment(),
+        ports={"http": PORT},
+        mounts=[pods.scratch("/tmp")],  # noqa: S108 - the pod's own
+        probes=Probes(ready=HttpCheck("/health", "http"), startup_seconds=600),
+    )
+
+
+def init_container(args: DashboardsArgs) -> Container:
+    """Return the container that provisions Superset from the image's files. Safe to repeat."""
+    passwords = {f"{user.upper()}_PASSWORD": SecretKey(SECRET, f"{user}-password") for user in USERS}
+    return Container(
+        name="init",
+        image=args.platform.image("dashboards"),
+        resources=Resources("100m", "512Mi", args.settings.memory),
+        command=["superset-init"],
+        environment=_environment(args),
+        secret_environment=_secret_environment() | passwords,
+        mounts=[pods.scratch("/tmp")],  # noqa: S108 - the pod's own
+    )
+
+
+def _environment(args: DashboardsArgs) -> dict[str, str]:
+    return {
+        "SUPERSET_DB_HOST": args.database.host,
+        "SUPERSET_DB_PORT": str(args.database.port),
+        "SUPERSET_DB_NAME": args.database.name,
+        "SUPERSET_DB_USER": args.database.user,
+        "TRINO_HOST": args.engine.host,
+        "TRINO_PORT": str(args.engine.port),
+        "LAKE_CATALOG": args.engine.catalog,
+    }
+
+
+def _secret_environment() -> dict[str, SecretKey]:
+    return {
+        "SUPERSET_DB_PASSWORD": SecretKey(SECRET, "database-password"),
+        "SUPERSET_SECRET_KEY": SecretKey(SECRET, "secret-key"),
+    }

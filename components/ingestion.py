@@ -1,0 +1,114 @@
+"""Ingestion: a suspended CronJob that holds the pod of one run; Dagster makes its Jobs from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components import settings
+from components.connections import Catalog, Database, ObjectStore, Platform
+from components.kubernetes import pods, workloads
+from components.kubernetes.labels import Identity
+from components.kubernetes.pods import Container, Resources, SecretKey
+
+VERSION = "4.4.1"
+SECRET = "ingestion-credentials"  # noqa: S105 - the object's name
+# Kept for a day, so that a failed run's log can still be read.
+KEEP_SECONDS = 24 * 3600
+LONGEST_RUN_SECONDS = 6 * 3600
+
+
+@dataclass(frozen=True)
+class IngestionArgs:
+    """source: the database it replicates. state: where Meltano keeps its bookmarks."""
+
+    platform: Platform
+    settings: settings.Ingestion
+    source: Database | None
+    state: Database
+    catalog: Catalog
+    store: ObjectStore
+
+
+class Ingestion(pulumi.ComponentResource):
+    """The template of an ingestion run: CronJob `ingestion`, which never runs by itself."""
+
+    def __init__(self, name: str, args: IngestionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:ingestion:Ingestion", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        identity = Identity("ingestion", "run", VERSION, args.platform.namespace)
+        values = {
+            "meltano-database-uri": args.state.uri(),
+            **args.catalog.secret_values(),
+            **args.store.secret_values(),
+        }
+        if args.source is not None:
+            values["shop-password"] = args.source.password
+        secret = workloads.secret(SECRET, identity, values, child)
+        template = pods.pod_template(
+            identity,
+            run_container(args),
+            service_account=workloads.service_account("ingestion", identity, child),
+            restart_policy="Never",
+        )
+        k8s.batch.v1.CronJob(
+            "ingestion-cronjob",
+            metadata=workloads.metadata("ingestion", identity),
+            spec=k8s.batch.v1.CronJobSpecArgs(
+                # Asked for by the API, and never used while it is suspended: once a year.
+                schedule="0 0 1 1 *",
+                suspend=True,
+                concurrency_policy="Forbid",
+                job_template=k8s.batch.v1.JobTemplateSpecArgs(
+                    metadata=k8s.meta.v1.ObjectMetaArgs(labels=identity.labels),
+                    spec=k8s.batch.v1.JobSpecArgs(
+                        # Who starts a run decides about another try.
+                        backoff_limit=0,
+                        active_deadline_seconds=LONGEST_RUN_SECONDS,
+                        ttl_seconds_after_finished=KEEP_SECONDS,
+                        template=template,
+                    ),
+                ),
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[secret]),
+        )
+        self.register_outputs({})
+
+
+def shop_environment(source: Database | None) -> dict[str, str]:
+    """Return the variables of the source database, without its password."""
+    if source is None:
+        return {}
+    return {
+        "SHOP_HOST": source.host,
+        "SHOP_PORT": str(source.port),
+        "SHOP_DATABASE": source.name,
+        "SHOP_USER": source.user,
+    }
+
+
+def run_container(args: IngestionArgs) -> Container:
+    """Return the container of one ingestion run."""
+    prefix = "PYICEBERG_CATALOG__LAKE__"
+    secrets = {"MELTANO_DATABASE_URI": SecretKey(SECRET, "meltano-database-uri")}
+    if args.source is not None:
+        secrets["SHOP_PASSWORD"] = SecretKey(SECRET, "shop-password")
+    if args.catalog.token is not None:
+        secrets[f"{prefix}TOKEN"] = SecretKey(SECRET, "catalog-token")
+    if args.store.credentials is not None:
+        secrets[f"{prefix}S3__ACCESS_KEY_ID"] = SecretKey(SECRET, "access-key")
+        secrets[f"{prefix}S3__SECRET_ACCESS_KEY"] = SecretKey(SECRET, "secret-key")
+    return Container(
+        name="ingestion",
+        image=args.platform.image("ingestion"),
+        resources=Resources(args.settings.cpu, "512Mi", args.settings.memory),
+        environment={
+            **shop_environment(args.source),
+            **args.catalog.pyiceberg_environment(),
+            **args.store.pyiceberg_environment(),
+        },
+        secret_environment=secrets,
+        mounts=[pods.scratch("/tmp", size_limit="10Gi")],  # noqa: S108 - the pod's own
+    )

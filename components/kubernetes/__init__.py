@@ -1,0 +1,1 @@
+"""What all workloads share: identity and labels, pods, probes, storage, services, network policy."""

@@ -1,0 +1,176 @@
+"""Containers and pod templates: every workload's pods are made here, by pure functions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.kubernetes.labels import Identity
+from components.kubernetes.probes import Probes
+from components.kubernetes.security import container_security, pod_security
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Requests and limits, as Kubernetes quantities.
+
+    There is no CPU limit on purpose: requests share a busy machine fairly, while a limit would leave idle cores
+    unused and slow the start-up of the JVM and Python, which then fail their probes.
+    """
+
+    cpu: str
+    memory: str
+    memory_limit: str
+
+    def arguments(self) -> k8s.core.v1.ResourceRequirementsArgs:
+        """Return the container's argument."""
+        return k8s.core.v1.ResourceRequirementsArgs(
+            requests={"cpu": self.cpu, "memory": self.memory}, limits={"memory": self.memory_limit}
+        )
+
+
+@dataclass(frozen=True)
+class SecretKey:
+    """One key of a Kubernetes Secret."""
+
+    secret: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A volume and where it appears. Made by the functions below."""
+
+    path: str
+    volume: k8s.core.v1.VolumeArgs | None
+    name: str
+    read_only: bool = False
+    sub_path: str | None = None
+
+
+def scratch(path: str, name: str = "tmp", size_limit: str = "256Mi") -> Mount:
+    """An empty folder that lives as long as the pod, up to `size_limit`."""
+    volume = k8s.core.v1.VolumeArgs(name=name, empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit=size_limit))
+    return Mount(path, volume, name)
+
+
+def secret_files(path: str, secret: str, keys: Sequence[str], name: str = "credentials") -> Mount:
+    """The given keys of a Secret as files, readable by the pod's group only."""
+    source = k8s.core.v1.SecretVolumeSourceArgs(
+        secret_name=secret,
+        default_mode=0o440,
+        items=[k8s.core.v1.KeyToPathArgs(key=key, path=key) for key in keys],
+    )
+    return Mount(path, k8s.core.v1.VolumeArgs(name=name, secret=source), name, read_only=True)
+
+
+def config_files(path: str, config_map: str, files: Mapping[str, str], name: str = "configuration") -> Mount:
+    """A ConfigMap's keys as files: `files` maps each file's path below `path` to its key."""
+    source = k8s.core.v1.ConfigMapVolumeSourceArgs(
+        name=config_map,
+        items=[k8s.core.v1.KeyToPathArgs(key=key, path=file) for file, key in sorted(files.items())],
+    )
+    return Mount(path, k8s.core.v1.VolumeArgs(name=name, config_map=source), name, read_only=True)
+
+
+def claim(path: str, name: str = "data") -> Mount:
+    """The volume that the StatefulSet's claim of that name provides."""
+    return Mount(path, None, name)
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container, before it becomes Pulumi arguments. `ports` maps names to numbers."""
+
+    name: str
+    image: pulumi.Input[str]
+    resources: Resources
+    command: Sequence[str] | None = None
+    args: Sequence[str] | None = None
+    environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    secret_environment: Mapping[str, SecretKey] = field(default_factory=dict)
+    environment_from: Sequence[k8s.core.v1.EnvFromSourceArgs] = ()
+    ports: Mapping[str, int] = field(default_factory=dict)
+    mounts: Sequence[Mount] = ()
+    probes: Probes | None = None
+    read_only_root: bool = True
+
+    def arguments(self) -> k8s.core.v1.ContainerArgs:
+        """Return the Pulumi arguments."""
+        plain = [k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in self.environment.items()]
+        secret = [
+            k8s.core.v1.EnvVarArgs(
+                name=name,
+                value_from=k8s.core.v1.EnvVarSourceArgs(
+                    secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=source.secret, key=source.key)
+                ),
+            )
+            for name, source in self.secret_environment.items()
+        ]
+        probes = self.probes
+        return k8s.core.v1.ContainerArgs(
+            name=self.name,
+            image=self.image,
+            command=None if self.command is None else list(self.command),
+            args=None if self.args is None else list(self.args),
+            env=[*plain, *secret] if plain or secret else None,
+            env_from=list(self.environment_from) if self.environment_from else None,
+            ports=[k8s.core.v1.ContainerPortArgs(name=n, container_port=p) for n, p in self.ports.items()]
+            if self.ports
+            else None,
+            resources=self.resources.arguments(),
+            security_context=container_security(self.read_only_root),
+            volume_mounts=[
+                k8s.core.v1.VolumeMountArgs(
+                    name=mount.name, mount_path=mount.path, read_only=mount.read_only or None, sub_path=mount.sub_path
+                )
+                for mount in self.mounts
+            ]
+            if self.mounts
+            else None,
+            startup_probe=None if probes is None else probes.startup(),
+            readiness_probe=None if probes is None else probes.readiness(),
+            liveness_probe=None if probes is None else probes.liveness(),
+        )
+
+
+def config_hash(*parts: object) -> str:
+    """Return 16 hex digits that change when any of the parts (anything JSON can write) changes."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def pod_template(
+    identity: Identity,
+    container: Container,
+    *,
+    service_account: pulumi.Input[str],
+    configuration: pulumi.Input[str] | None = None,
+    restart_policy: str | None = None,
+    automount_token: bool = False,
+    grace_seconds: int = 30,
+) -> k8s.core.v1.PodTemplateSpecArgs:
+    """Return a pod template of one container.
+
+    configuration: a hash of what the pod reads only at its start; a change of it replaces the pods.
+    restart_policy: None for a server, OnFailure or Never for a Job.
+    """
+    volumes = {mount.name: mount.volume for mount in container.mounts if mount.volume is not None}
+    annotations = None if configuration is None else {"headwater/configuration-hash": configuration}
+    return k8s.core.v1.PodTemplateSpecArgs(
+        metadata=k8s.meta.v1.ObjectMetaArgs(labels=identity.labels, annotations=annotations),
+        spec=k8s.core.v1.PodSpecArgs(
+            service_account_name=service_account,
+            automount_service_account_token=automount_token,
+            enable_service_links=False,
+            restart_policy=restart_policy,
+            security_context=pod_security(),
+            termination_grace_period_seconds=grace_seconds,
+            containers=[container.arguments()],
+            volumes=list(volumes.values()) if volumes else None,
+        ),
+    )

@@ -1,0 +1,191 @@
+"""Dagster: code location, webserver, daemon, and what its run pods get."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components import settings
+from components.connections import Database, Platform, QueryEngine
+from components.ingestion import shop_environment
+from components.kubernetes import network, pods, workloads
+from components.kubernetes.labels import Identity
+from components.kubernetes.pods import Container, Resources
+from components.kubernetes.probes import CommandCheck, GrpcCheck, HttpCheck, Probes
+
+WEBSERVER_PORT = 3000
+CODE_PORT = 4000
+VERSION = "1.13.27"
+ENVIRONMENT = "dagster-environment"
+DEFINITIONS = "headwater_dagster.definitions"
+ANY = "0.0.0.0"  # noqa: S104 - all addresses of its pod
+# Who talks to the code location: webserver, daemon and runs, all named dagster.
+PEERS = (network.Peer(("dagster",)),)
+# What Dagster may do in its own namespace: start Jobs from templates, follow them, read their logs. Nothing else.
+RULES = (
+    (("batch",), ("jobs",), ("create", "get", "list", "watch", "delete")),
+    (("batch",), ("jobs/status",), ("get",)),
+    (("batch",), ("cronjobs",), ("get",)),
+    (("",), ("pods", "pods/log", "pods/status"), ("get", "list", "watch")),
+    (("", "events.k8s.io"), ("events",), ("get", "list")),
+)
+
+
+@dataclass(frozen=True)
+class OrchestrationArgs:
+    """database: Dagster's own. source: what the new-rows sensor looks at."""
+
+    platform: Platform
+    settings: settings.Orchestration
+    database: Database
+    engine: QueryEngine
+    source: Database | None
+
+
+class Orchestration(pulumi.ComponentResource):
+    """Dagster's three servers, their account and environment; `ready` is what waits for all of them."""
+
+    def __init__(self, name: str, args: OrchestrationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:orchestration:Dagster", name, None, opts)
+        self._args = args
+        child = pulumi.ResourceOptions(parent=self)
+        image, memory = args.platform.image("orchestration"), args.settings
+        identity = Identity("dagster", "instance", VERSION, args.platform.namespace)
+        environment = plain_environment(args.database, args.engine, args.source)
+        passwords = {"DAGSTER_PG_PASSWORD": args.database.password}
+        if args.source is not None:
+            passwords["SHOP_PASSWORD"] = args.source.password
+        known = {**environment, "HEADWATER_NAMESPACE": args.platform.namespace, "DAGSTER_CURRENT_IMAGE": image}
+        shared: tuple[pulumi.Resource, ...] = (
+            workloads.config_map(ENVIRONMENT, identity, known, child),
+            workloads.secret(ENVIRONMENT, identity, passwords, child),
+            *args.database.ready,
+        )
+        self._account_name = self._account(identity, child)
+        # The image is in every pod's template already; the rest of the environment is not.
+        self._configuration = pulumi.Output.concat(
+            pods.config_hash(environment), "-", workloads.secrets_hash(passwords)
+        )
+        # The code location first: the others would only wait for it, and on two cores in each other's way.
+        code = self._server(code_container(image, memory.code_memory), shared, "dagster-code")
+        webserver = self._server(webserver_container(image, memory.webserver_memory), (*shared, *code), "dagster")
+        daemon = self._server(daemon_container(image, memory.daemon_memory), (*shared, *code), None)
+        self.ready = (*code, *webserver, *daemon)
+        self.register_outputs({})
+
+    def _server(
+        self, container: Container, after: tuple[pulumi.Resource, ...], service: str | None
+    ) -> tuple[pulumi.Resource, ...]:
+        """Make one server, and its Service when it has one; return what tells that it can be used."""
+        identity = Identity("dagster", container.name, VERSION, self._args.platform.namespace)
+        server = workloads.deployment(
+            f"dagster-{container.name}",
+            identity,
+            container,
+            pulumi.ResourceOptions(parent=self, depends_on=after),
+            service_account=self._account_name,
+            configuration=self._configuration,
+            automount_token=True,
+            # Two daemons would run each schedule twice.
+            recreate=container.name == "daemon",
+        )
+        if service is None:
+            return (server,)
+        exposure = self._args.platform.exposure
+        ((port_name, port),) = container.ports.items()
+        child = pulumi.ResourceOptions(parent=self)
+        exposed = exposure.node_port(service) is not None
+        network.allow_ingress(service, identity, container.ports, PEERS, child, exposed=exposed)
+        ready = pulumi.ResourceOptions(parent=self, depends_on=[server])
+        return (server, network.service(service, identity, port, ready, port_name=port_name, exposure=exposure))
+
+    def _account(self, identity: Identity, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        name = workloads.service_account("dagster", identity, opts)
+        role = k8s.rbac.v1.Role(
+            "dagster-role",
+            metadata=workloads.metadata("dagster", identity),
+            rules=[
+                k8s.rbac.v1.PolicyRuleArgs(api_groups=list(groups), resources=list(kinds), verbs=list(verbs))
+                for groups, kinds, verbs in RULES
+            ],
+            opts=opts,
+        )
+        k8s.rbac.v1.RoleBinding(
+            "dagster-role-binding",
+            metadata=workloads.metadata("dagster", identity),
+            role_ref=k8s.rbac.v1.RoleRefArgs(
+                api_group="rbac.authorization.k8s.io", kind="Role", name=role.metadata.name
+            ),
+            subjects=[k8s.rbac.v1.SubjectArgs(kind="ServiceAccount", name=name, namespace=identity.namespace)],
+            opts=opts,
+        )
+        return name
+
+
+def plain_environment(database: Database, engine: QueryEngine, source: Database | None) -> dict[str, str]:
+    """Return the variables that servers and runs share, without passwords."""
+    return {
+        "DAGSTER_PG_HOST": database.host,
+        "DAGSTER_PG_PORT": str(database.port),
+        "DAGSTER_PG_DATABASE": database.name,
+        "DAGSTER_PG_USER": database.user,
+        "TRINO_HOST": engine.host,
+        "TRINO_PORT": str(engine.port),
+        "TRINO_USER": "dbt",
+        "LAKE_CATALOG": engine.catalog,
+        **shop_environment(source),
+    }
+
+
+def code_container(image: pulumi.Input[str], memory: str) -> Container:
+    """Return the code location's container: definitions behind gRPC."""
+    command = f"dagster api grpc --host {ANY} --port {CODE_PORT} --module-name {DEFINITIONS}".split()
+    probes = Probes(ready=GrpcCheck(CODE_PORT, "DagsterApi"), startup_seconds=600)
+    return _container(
+        "code", image, Resources("100m", "384Mi", memory), command, probes=probes, ports={"grpc": CODE_PORT}
+    )
+
+
+def webserver_container(image: pulumi.Input[str], memory: str) -> Container:
+    """Return the webserver's container."""
+    command = f"dagster-webserver --host {ANY} --port {WEBSERVER_PORT}".split()
+    probes = Probes(ready=HttpCheck("/server_info", "http"), startup_seconds=600)
+    return _container(
+        "webserver", image, Resources("100m", "256Mi", memory), command, probes=probes, ports={"http": WEBSERVER_PORT}
+    )
+
+
+def daemon_container(image: pulumi.Input[str], memory: str) -> Container:
+    """Return the daemon's container: schedules, sensors, the run queue."""
+    # The check imports Dagster, 3 CPU-s each time: seldom and patient.
+    check = CommandCheck(("dagster-daemon", "liveness-check"))
+    probes = Probes(ready=check, startup_seconds=600, period=120, timeout=60)
+    return _container("daemon", image, Resources("100m", "256Mi", memory), ["dagster-daemon", "run"], probes=probes)
+
+
+def _container(
+    name: str,
+    image: pulumi.Input[str],
+    resources: Resources,
+    command: Sequence[str],
+    *,
+    probes: Probes,
+    ports: Mapping[str, int] = MappingProxyType({}),
+) -> Container:
+    return Container(
+        name=name,
+        image=image,
+        resources=resources,
+        command=command,
+        environment_from=[
+            k8s.core.v1.EnvFromSourceArgs(config_map_ref=k8s.core.v1.ConfigMapEnvSourceArgs(name=ENVIRONMENT)),
+            k8s.core.v1.EnvFromSourceArgs(secret_ref=k8s.core.v1.SecretEnvSourceArgs(name=ENVIRONMENT)),
+        ],
+        ports=ports,
+        mounts=[pods.scratch("/tmp")],  # noqa: S108 - the pod's own
+        probes=probes,
+    )

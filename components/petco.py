@@ -1,0 +1,120 @@
+"""The example company's source system, in a namespace of its own: a shop database, its rows, and a live writer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components import connections, postgres, settings
+from components.connections import Platform
+from components.kubernetes import network, pods, workloads
+from components.kubernetes.labels import Identity
+from components.kubernetes.pods import Container, Resources, SecretKey
+
+VERSION = "1"
+ROLES = ("postgres", "shop", "headwater_reader")
+READER = "headwater_reader"
+CLIENTS = ("ingestion", "dagster")
+
+
+@dataclass(frozen=True)
+class PetcoArgs:
+    """platform: who reads the shop. namespace: the shop's own, once it exists."""
+
+    platform: Platform
+    settings: settings.Example
+    namespace: pulumi.Input[str]
+
+
+class Petco(pulumi.ComponentResource):
+    """The shop; `source` is what the platform may read of it."""
+
+    def __init__(self, name: str, args: PetcoArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:example:Petco", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        generator_image = args.platform.image("sources")
+        passwords = {role: args.platform.credentials.get(f"shop-{role}") for role in ROLES}
+        shop = postgres.Postgres(
+            "shop",
+            postgres.PostgresArgs(
+                namespace=args.namespace,
+                image=args.platform.image("postgres"),
+                passwords=passwords,
+                size=args.settings.size,
+                memory="512Mi",
+                exposure=args.platform.exposure,
+                peers=[network.Peer(("shop",)), network.Peer(CLIENTS, args.platform.namespace)],
+                roles=["shop", "--reader", f"{READER}:shop"],
+                workload="shop",
+            ),
+            child,
+        )
+        seed = workloads.job(
+            "shop-seed",
+            Identity("shop", "seed", VERSION, args.namespace),
+            generator(
+                "seed",
+                generator_image,
+                shop.secret_name,
+                ["seed", "--scale", f"{args.settings.scale:g}", "--seed", str(args.settings.seed)],
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[*shop.ready]),
+            service_account=shop.account,
+            configuration=workloads.secrets_hash(passwords),
+        )
+        live = Identity("shop", "live", VERSION, args.namespace)
+        k8s.batch.v1.CronJob(
+            "shop-live-cronjob",
+            metadata=workloads.metadata("shop-live", live),
+            spec=k8s.batch.v1.CronJobSpecArgs(
+                # Asked for by the API, and never used while it is suspended: once a year.
+                schedule="0 0 1 1 *",
+                suspend=True,
+                job_template=k8s.batch.v1.JobTemplateSpecArgs(
+                    metadata=k8s.meta.v1.ObjectMetaArgs(labels=live.labels),
+                    spec=k8s.batch.v1.JobSpecArgs(
+                        backoff_limit=0,
+                        ttl_seconds_after_finished=3600,
+                        template=pods.pod_template(
+                            live,
+                            generator(
+                                "live", generator_image, shop.secret_name, ["live", "--rate", str(args.settings.rate)]
+                            ),
+                            service_account=shop.account,
+                            restart_policy="Never",
+                        ),
+                    ),
+                ),
+            ),
+            opts=child,
+        )
+        self.source = connections.Database(
+            host=f"shop.{args.settings.namespace}",
+            name="shop",
+            user=READER,
+            password=passwords[READER],
+            ready=(*shop.ready, seed),
+        )
+        self.register_outputs({})
+
+
+def generator(name: str, image: pulumi.Input[str], secret: str, arguments: Sequence[str]) -> Container:
+    """Return a container that writes to the shop as its owner."""
+    return Container(
+        name=name,
+        image=image,
+        resources=Resources("100m", "256Mi", "2Gi"),
+        command=["python", "-m", "petco"],
+        args=arguments,
+        environment={
+            "SHOP_HOST": "shop",
+            "SHOP_PORT": str(postgres.PORT),
+            "SHOP_DATABASE": "shop",
+            "SHOP_USER": "shop",
+        },
+        secret_environment={"SHOP_PASSWORD": SecretKey(secret, "shop")},
+        mounts=[pods.scratch("/tmp", size_limit="2Gi")],  # noqa: S108 - the pod's own
+    )

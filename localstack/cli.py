@@ -1,0 +1,166 @@
+"""The commands of `make`: reads the command line, calls the command, and turns errors into one message."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from localstack.errors import UsageError
+from localstack.reporting import LocalError, StepFailed
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: its name, one line of help, how it is typed with make, and its options."""
+
+    name: str
+    help: str
+    example: str
+    options: Callable[[argparse.ArgumentParser], None] | None = None
+
+
+def positive(text: str) -> float:
+    """Return a number above zero; argparse shows the error with the option's name."""
+    try:
+        number = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from error
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} must be above 0")
+    return number
+
+
+def count(text: str) -> int:
+    """Return a whole number above zero."""
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number above 0")
+    return int(text)
+
+
+def truth(text: str) -> bool:
+    """Return whether the text of a make variable means yes; the empty text (`--yes`) does."""
+    values = {"": True, "1": True, "yes": True, "true": True, "0": False, "no": False, "false": False}
+    if text.lower() not in values:
+        raise argparse.ArgumentTypeError(f"{text!r} is not known; allowed: 1, 0")
+    return values[text.lower()]
+
+
+def _flag(parser: argparse.ArgumentParser, name: str, what: str) -> None:
+    parser.add_argument(name, nargs="?", const=True, default=False, type=truth, help=what)
+
+
+def _destroy(parser: argparse.ArgumentParser) -> None:
+    _flag(parser, "--yes", "do not ask (yes=1)")
+
+
+def _logs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--component", help="whose logs (c=trino)")
+    _flag(parser, "--follow", "go on showing new lines (f=1)")
+    parser.add_argument("--lines", type=count, default=200, help="how many of the newest lines (n=200)")
+
+
+def _trino(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--query", help='statements to run instead of a prompt (q="select 1")')
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--arguments", help='what to pass on (a="…")')
+
+
+def _shop(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rate", type=positive, default=50.0, help="orders a second (rate=50)")
+    parser.add_argument("--orders", type=count, help="stop after so many orders (orders=1000)")
+
+
+def _password(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--user", default="admin", help="admin, editor or viewer (u=admin)")
+
+
+def _test(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--only", help="unit, pipeline or platform (only=unit)")
+    parser.add_argument("--expression", help="which tests, as pytest's -k (k=expr)")
+
+
+COMMANDS = (
+    Command("up", "bring everything up and run the pipeline once; run again, it continues", "make up"),
+    Command("down", "stop everything; the data stays", "make down"),
+    Command("destroy", "remove everything that was put on this machine", "make destroy yes=1", _destroy),
+    Command("status", "workloads, addresses, last pipeline run, age of the data", "make status"),
+    Command("logs", "logs of a component", "make logs c=trino f=1", _logs),
+    Command("open", "the addresses, in the browser where there is one", "make open"),
+    Command("password", "the password of a Superset user", "make password u=viewer", _password),
+    Command("run", "run the pipeline and show its progress", "make run"),
+    Command("trino", "SQL prompt, or one query", 'make trino q="select 1"', _trino),
+    Command("dbt", "dbt in the platform", 'make dbt a="test"', _arguments),
+    Command("meltano", "meltano in the platform, as a Job", 'make meltano a="run …"', _arguments),
+    Command("shop", "let the example company write orders", "make shop rate=50 orders=1000", _shop),
+    Command("preview", "what `pulumi up` would change", "make preview"),
+    Command("env", "variables for plain pulumi and kubectl", 'eval "$(make -s env)"'),
+    Command("test", "the test suite; `only=` one part of it", "make test only=unit k=settings", _test),
+    Command("lint", "all static checks", "make lint"),
+    Command("lock", "write all lock files anew from their inputs", "make lock"),
+    Command("bench", "measure the running platform, write docs/benchmarks.md", "make bench"),
+    Command("help", "this list", "make help"),
+)
+
+
+def overview() -> str:
+    """Return the list of the commands with how each is typed."""
+    lines = ["Headwater: an open lakehouse platform on this machine.", ""]
+    lines += [f"  {each.example:<34} {each.help}" for each in COMMANDS]
+    lines += ["", "Options of one: localstack/headwater COMMAND --help. Everything is kept in $HEADWATER_HOME."]
+    return "\n".join(lines)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = argparse.ArgumentParser(prog="headwater", description="An open lakehouse platform on this machine.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for each in COMMANDS:
+        made = commands.add_parser(each.name, help=each.help, description=f"{each.help}. Example: {each.example}")
+        if each.options is not None:
+            each.options(made)
+    return top
+
+
+def without_own_bin(path: str, prefix: str) -> str:
+    """Return PATH without the virtual environment's own folder, so that only the machine's own tools are found."""
+    own = str(Path(prefix) / "bin")
+    return os.pathsep.join(part for part in path.split(os.pathsep) if part != own)
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status: 0, 1 for a failure, 2 for a bad command line, 130 when stopped."""
+    chosen = parser().parse_args(arguments)
+    os.environ["PATH"] = without_own_bin(os.environ.get("PATH", os.defpath), sys.prefix)
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        from localstack import commands
+
+        code = commands.run(chosen)
+        sys.stdout.flush()
+    except UsageError as error:
+        print(f"headwater {chosen.command}: {error}", file=sys.stderr)
+        code = 2
+    except StepFailed:
+        code = 1
+    except (LocalError, ValueError) as error:
+        print(f"headwater {chosen.command}: {error}", file=sys.stderr)
+        code = 1
+    except BrokenPipeError:
+        # The reader (`make status | head`) went away; nothing more may be written at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except KeyboardInterrupt:
+        code = 130
+    return code

@@ -1,0 +1,130 @@
+"""Where everything local lives, and the environment in which the project's tools run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def default_root(environ: Mapping[str, str], uid: int) -> Path:
+    """Folder of all local state: $HEADWATER_HOME, else /var/lib/headwater for root, else the user's data folder.
+
+    Raises ValueError when $HEADWATER_HOME is set but not an absolute path.
+    """
+    chosen = environ.get("HEADWATER_HOME")
+    if chosen is not None:
+        root = Path(chosen)
+        if not root.is_absolute():
+            raise ValueError(f"HEADWATER_HOME={chosen!r} must be an absolute path, for example /var/lib/headwater")
+        return root
+    if uid == 0:
+        return Path("/var/lib/headwater")
+    data = environ.get("XDG_DATA_HOME")
+    base = Path(environ["HOME"]) / ".local/share" if data is None else Path(data)
+    return base / "headwater"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The one folder that holds every local file of Headwater outside the repository.
+
+    Folders: cache/ (rebuildable, keyed by pins), bin/ (links to tools), cluster/ (Kubernetes and its volumes),
+    registry/ (images), state/ (Pulumi state and its keys), logs/.
+    """
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> Home:
+        """The home that the environment of this process asks for."""
+        return cls(default_root(os.environ, os.getuid()))
+
+    @property
+    def cache(self) -> Path:
+        """Rebuildable: tool builds, virtual environments, compiler caches."""
+        return self.root / "cache"
+
+    @property
+    def bin(self) -> Path:
+        """Links to the pinned tools."""
+        return self.root / "bin"
+
+    @property
+    def cluster(self) -> Path:
+        """The single-node Kubernetes: etcd, containerd, certificates, volumes."""
+        return self.root / "cluster"
+
+    @property
+    def registry(self) -> Path:
+        """The image registry's store."""
+        return self.root / "registry"
+
+    @property
+    def state(self) -> Path:
+        """Pulumi's file backend and its keys, and what was installed on the machine; mode 0700."""
+        return self.root / "state"
+
+    @property
+    def logs(self) -> Path:
+        """Full logs of every long step and every process."""
+        return self.root / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Process records (pid and start time) of what was started."""
+        return self.root / "run"
+
+    @property
+    def pulumi(self) -> Path:
+        """PULUMI_HOME: plugins."""
+        return self.cache / "pulumi"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Administrator's kubeconfig of the local cluster, context `headwater`."""
+        return self.root / "kubeconfig"
+
+    @property
+    def passphrase(self) -> Path:
+        """File with the passphrase of Pulumi's state encryption, mode 0600."""
+        return self.state / "passphrase"
+
+    @property
+    def root_secret(self) -> Path:
+        """File with the dev stack's root secret, mode 0600."""
+        return self.state / "root-secret"
+
+    def create(self) -> None:
+        """Make the folders; those with keys or volumes are closed to other users."""
+        for folder in (self.root, self.cache, self.bin, self.logs, self.run, self.registry):
+            folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.state, self.cluster):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Environment for pulumi, kubectl and everything they start; `base` defaults to this process's.
+
+        The active virtual environment comes first on PATH: Pulumi's Python host takes the first python3 there.
+        """
+        environ = dict(os.environ if base is None else base)
+        path = [str(self.bin), environ.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")]
+        if sys.prefix != sys.base_prefix:
+            path.insert(0, str(Path(sys.prefix) / "bin"))
+        context = environ.get("HEADWATER_KUBE_CONTEXT")
+        if context is None:
+            environ["KUBECONFIG"] = str(self.kubeconfig)
+        environ |= {
+            "PATH": os.pathsep.join(path),
+            "HEADWATER_HOME": str(self.root),
+            "HEADWATER_ROOT_SECRET_FILE": str(self.root_secret),
+            "PULUMI_HOME": str(self.pulumi),
+            "PULUMI_BACKEND_URL": f"file://{self.state}",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.passphrase),
+            "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
+        }
+        return environ

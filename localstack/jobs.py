@@ -1,0 +1,96 @@
+"""One-off Jobs from a CronJob's template: run another command in the same image, and watch it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from localstack.kube import Kube
+from localstack.platform_status import trouble
+from localstack.reporting import LocalError
+
+START_S = 180
+KEEP_S = 3600
+
+
+def from_cronjob(cronjob: Mapping[str, Any], name: str, command: Sequence[str], args: Sequence[str]) -> dict[str, Any]:
+    """Return the Job `name` of a CronJob's template whose first container runs `command` with `args`, once."""
+    template = json.loads(json.dumps(cronjob["spec"]["jobTemplate"]))
+    meta = template.get("metadata", {})
+    spec = template["spec"] | {"backoffLimit": 0, "ttlSecondsAfterFinished": KEEP_S}
+    container = spec["template"]["spec"]["containers"][0]
+    container |= {"command": list(command), "args": list(args)}
+    spec["template"]["spec"]["restartPolicy"] = "Never"
+    labels = meta.get("labels", {}) | {"app.kubernetes.io/managed-by": "headwater-command"}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "namespace": cronjob["metadata"]["namespace"],
+            "labels": labels,
+            "annotations": meta.get("annotations", {}),
+        },
+        "spec": spec,
+    }
+
+
+def exit_code(pod: Mapping[str, Any]) -> int | None:
+    """Return the exit status of the pod's first container, or None while it has none."""
+    statuses = pod.get("status", {}).get("containerStatuses", [])
+    ended = statuses[0].get("state", {}).get("terminated") if statuses else None
+    return None if ended is None else int(ended["exitCode"])
+
+
+def run(kube: Kube, namespace: str, cronjob: str, command: Sequence[str], args: Sequence[str]) -> int:
+    """Run `command` in a Job made from the CronJob, stream its output, and return its exit status.
+
+    An interrupt deletes the Job. Raises LocalError when the pod is refused or does not start within START_S seconds.
+    """
+    source = kube.get(f"cronjob/{cronjob}", namespace)[0]
+    name = f"{cronjob}-{secrets.token_hex(3)}"
+    kube.output("create", "-f", "-", input=json.dumps(from_cronjob(source, name, command, args)))
+    print(f"job {namespace}/{name}: {' '.join([*command, *args])}", file=sys.stderr, flush=True)
+    try:
+        pod = _started(kube, namespace, name)
+        kube.call("logs", "-n", namespace, "-f", pod)
+        return _ended(kube, namespace, pod)
+    except (KeyboardInterrupt, LocalError):
+        kube.output("delete", "job", "-n", namespace, name, "--cascade=foreground", "--wait=false")
+        print(f"\njob {namespace}/{name} is stopped and deleted", file=sys.stderr)
+        raise
+
+
+def creation_error(events: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return why a Job's pod was refused (quota, admission), from the events of the Job, or None."""
+    refused = [event for event in events if event.get("reason") == "FailedCreate"]
+    return None if not refused else str(refused[-1].get("message", "refused"))
+
+
+def _started(kube: Kube, namespace: str, job: str) -> str:
+    """Return the name of the Job's pod once it runs or has ended."""
+    deadline = time.monotonic() + START_S
+    reason = "no pod was made"
+    while time.monotonic() < deadline:
+        for pod in kube.get("pods", namespace, "-l", f"job-name={job}"):
+            if pod["status"].get("phase") in {"Running", "Succeeded", "Failed"}:
+                return str(pod["metadata"]["name"])
+            reason = trouble(pod) or "starting"
+        refused = creation_error(kube.get("events", namespace, f"--field-selector=involvedObject.name={job}"))
+        if refused is not None:
+            raise LocalError(f"job {namespace}/{job} may not start: {refused}")
+        time.sleep(0.5)
+    raise LocalError(f"job {namespace}/{job} did not start within {START_S} s: {reason}")
+
+
+def _ended(kube: Kube, namespace: str, pod: str) -> int:
+    """Return the exit status of a pod whose log has ended; the status may come a moment later."""
+    while True:
+        code = exit_code(kube.get(f"pod/{pod}", namespace)[0])
+        if code is not None:
+            return code
+        time.sleep(0.2)

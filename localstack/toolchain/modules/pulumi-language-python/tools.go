@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package tools names the command that this module builds, so that go.mod keeps what it needs.
+package tools
+
+import _ "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python"

@@ -1,0 +1,1 @@
+"""Set Superset up from files: schema, roles, users, connection, datasets, charts, dashboards."""

@@ -1,0 +1,1 @@
+"""Runs Meltano once for chosen streams and reports what each of them loaded."""

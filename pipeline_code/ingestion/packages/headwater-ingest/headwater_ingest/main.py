@@ -1,0 +1,79 @@
+"""Command line: `headwater-ingest [--streams a,b] [--full-refresh]`.
+
+Started by Dagster it reports an asset materialization for each stream through Pipes; otherwise it only logs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+
+from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, PipesContext, open_dagster_pipes
+
+from headwater_ingest.run import Request, StreamResult, run
+
+
+def parse_arguments(arguments: Sequence[str]) -> Request:
+    """Return the request of a command line; exits with 2 and a usage line if it is none."""
+    parser = argparse.ArgumentParser(prog="headwater-ingest", description="Replicate a source into Iceberg.")
+    parser.add_argument("--streams", default="", help="comma-separated streams; all of the tap's if not given")
+    parser.add_argument("--full-refresh", action="store_true", help="ignore the state: read and replace everything")
+    parser.add_argument("--tap", default="tap-shop", help="extractor in meltano.yml (default: %(default)s)")
+    parser.add_argument("--target", default="target-iceberg", help="loader in meltano.yml (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    streams = tuple(name for item in options.streams.split(",") if (name := item.strip()))
+    return Request(options.tap, options.target, streams, options.full_refresh)
+
+
+@contextlib.contextmanager
+def dagster() -> Iterator[PipesContext | None]:
+    """Yield the Pipes context, or None when Dagster did not start this process."""
+    if DAGSTER_PIPES_CONTEXT_ENV_VAR not in os.environ:
+        yield None
+        return
+    with open_dagster_pipes() as context:
+        yield context
+
+
+def materialize(context: PipesContext, result: StreamResult) -> None:
+    """Report a stream as asset raw/<stream>, unless Dagster asked for other assets only."""
+    key = f"raw/{result.stream}"
+    if key not in context.asset_keys:
+        return
+    context.report_asset_materialization(
+        asset_key=key,
+        metadata={
+            "rows": result.rows,
+            "snapshot_id": str(result.snapshot_id),  # 64 bits are more than a JSON number keeps
+            "seconds": round(result.seconds, 3),
+            "table": result.table,
+            "files": result.files,
+            "bytes": result.bytes,
+        },
+    )
+
+
+def show(line: str) -> None:
+    """Print a line at once: Dagster and kubectl follow the log."""
+    print(line, flush=True)
+
+
+def main() -> None:
+    """Run; exit with 1 and the reason on standard error if any stream failed."""
+    request = parse_arguments(sys.argv[1:])
+    with dagster() as context:
+        result = run(request, show)
+        for stream in result.streams:
+            show(f"{stream.table}: {stream.rows} rows in {stream.seconds:.1f} s, snapshot {stream.snapshot_id}")
+            if context is not None:
+                materialize(context, stream)
+        if result.failure is not None:
+            print(f"ingestion failed: {result.failure}", file=sys.stderr, flush=True)
+    sys.exit(0 if result.failure is None else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""One `meltano run`: its command, its environment, its log, its result."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from headwater_ingest.logs import LogLine, parse
+
+ERROR_LINES = 20
+"""Lines of a failed run's log that its error message repeats."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to replicate: tap and target as named in meltano.yml; no streams means all that the tap selects."""
+
+    tap: str
+    target: str
+    streams: tuple[str, ...]
+    full_refresh: bool
+
+    def command(self) -> list[str]:
+        """Return the command. The catalog is discovered anew: a new column of the source must not wait for a cache."""
+        options = ["--refresh-catalog", *(["--full-refresh"] if self.full_refresh else [])]
+        return ["meltano", "--log-format", "json", "run", *options, self.tap, self.target]
+
+    def environment(self, base: Mapping[str, str], folder: Path) -> dict[str, str]:
+        """Return `base` with the selection, and with batch files and report below `folder`."""
+        selected = {}
+        if self.streams:
+            selected[f"{self.tap.upper().replace('-', '_')}__SELECT_FILTER"] = json.dumps(list(self.streams))
+        return {
+            **base,
+            "HEADWATER_BATCH_ROOT": (folder / "batch").as_uri(),
+            "HEADWATER_LOAD_REPORT": str(folder / "report.jsonl"),
+            **selected,
+        }
+
+
+@dataclass(frozen=True)
+class StreamResult:
+    """What the target says about one stream. `snapshot_id` is None while the table has never held a row."""
+
+    stream: str
+    table: str
+    rows: int
+    files: int
+    bytes: int
+    snapshot_id: int | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The streams that were loaded, and why the run failed (None if it did not)."""
+
+    streams: tuple[StreamResult, ...]
+    failure: str | None
+
+
+def read_report(path: Path) -> tuple[StreamResult, ...]:
+    """Return the target's report, empty if it wrote none."""
+    if not path.exists():
+        return ()
+    return tuple(StreamResult(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines())
+
+
+def judge(request: Request, streams: tuple[StreamResult, ...], code: int, errors: Sequence[LogLine]) -> RunResult:
+    """Decide whether the run failed: by Meltano's exit code, or by a requested stream that was not loaded."""
+    missing = sorted(set(request.streams) - {result.stream for result in streams})
+    if code != 0:
+        said = "\n".join(str(line) for line in errors)
+        lost = f"; not loaded: {', '.join(missing)}" if missing else ""
+        return RunResult(streams, f"meltano run {request.tap} {request.target} exited with {code}{lost}\n{said}")
+    if missing:
+        return RunResult(streams, f"{request.tap} has no stream {', '.join(missing)}: check the name, or the grants")
+    return RunResult(streams, None)
+
+
+def run(request: Request, show: Callable[[str], None]) -> RunResult:
+    """Run Meltano to its end, handing each readable log line to `show`. SIGTERM is passed on to Meltano."""
+    errors: deque[LogLine] = deque(maxlen=ERROR_LINES)
+    with tempfile.TemporaryDirectory(prefix="headwater-ingest-") as name:
+        folder = Path(name)
+        process = subprocess.Popen(
+            request.command(),
+            cwd=os.environ.get("MELTANO_PROJECT_ROOT"),
+            env=request.environment(os.environ, folder),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+
+        def forward(number: int, _frame: FrameType | None) -> None:
+            process.send_signal(number)
+
+        previous = signal.signal(signal.SIGTERM, forward)
+        try:
+            for line in process.stdout or ():
+                if (event := parse(line)) is not None:
+                    show(str(event))
+                    if event.is_error:
+                        errors.append(event)
+            code = process.wait()
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+        return judge(request, read_report(folder / "report.jsonl"), code, errors)

@@ -1,0 +1,69 @@
+"""The tap: settings, discovery, command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from singer_sdk import Tap
+from singer_sdk import typing as th
+from singer_sdk.contrib.msgspec import MsgSpecWriter
+
+from tap_postgres_arrow.source import Source, SourceError
+from tap_postgres_arrow.stream import PostgresStream
+
+
+class TapPostgresArrow(Tap):
+    """Replicates the tables of one PostgreSQL schema, all read in one snapshot."""
+
+    name = "tap-postgres-arrow"
+    package_name = "tap-headwater-postgres"
+    dynamic_catalog = True
+    message_writer_class = MsgSpecWriter
+
+    config_jsonschema = th.PropertiesList(
+        th.Property("host", th.StringType, required=True, description="Server name or address."),
+        th.Property("port", th.IntegerType, default=5432, description="Server port."),
+        th.Property("database", th.StringType, required=True, description="Database name."),
+        th.Property("user", th.StringType, required=True, description="Role; it needs SELECT only."),
+        th.Property("password", th.StringType, required=True, secret=True, description="The role's password."),
+        th.Property("sslmode", th.StringType, default="prefer", description="libpq's sslmode."),
+        th.Property("schema", th.StringType, default="public", description="Schema whose tables are replicated."),
+        th.Property(
+            "replication_key",
+            th.StringType,
+            default="updated_at",
+            description="Column that changes with every change of a row. Tables without it are read in full.",
+        ),
+        th.Property(
+            "late_window_seconds",
+            th.IntegerType,
+            default=86_400,
+            description="How far behind the bookmark a row that commits late, or is dated late, is still looked for.",
+        ),
+        th.Property(
+            "emit_activate_version_messages",
+            th.BooleanType,
+            default=True,
+            description="Announce a complete read, so that the target replaces what it holds of the table.",
+        ),
+    ).to_dict()
+
+    @cached_property
+    def source(self) -> Source:
+        """The connection and snapshot that discovery and all streams share."""
+        return Source(self.config)
+
+    def discover_streams(self) -> Sequence[PostgresStream]:
+        """Return one stream for each table of the schema that the role may read."""
+        tables = self.source.tables(self.config["schema"])
+        if not tables:
+            raise SourceError(
+                f"database {self.config['database']}: {self.config['user']} can read no table in schema "
+                f"{self.config['schema']!r}. Check the setting `schema` and the grants."
+            )
+        return [PostgresStream(self, self.source, table) for table in tables]
+
+
+if __name__ == "__main__":
+    TapPostgresArrow.cli()

@@ -1,0 +1,68 @@
+"""A stream's rows, from Singer messages to the load of its table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from singer_sdk.helpers._batch import BaseBatchFileEncoding
+from singer_sdk.sinks import BatchSink
+
+from target_iceberg.records import to_batch
+
+if TYPE_CHECKING:
+    from target_iceberg.target import TargetIceberg
+
+READ_ROWS = 65_536
+"""Rows of a batch file that are held at a time."""
+
+
+class IcebergSink(BatchSink):
+    """Hands records and batch files on to the stream's load; the target commits it at the end of input."""
+
+    MAX_SIZE_DEFAULT = 50_000
+
+    def __init__(
+        self, target: TargetIceberg, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
+    ) -> None:
+        """Create or grow the table at once, so that a stream without rows has its table too."""
+        super().__init__(target=target, stream_name=stream_name, schema=schema, key_properties=key_properties)
+        self.load = target.load_for(stream_name, self.schema, self.key_properties)
+
+    def process_batch(self, context: dict[str, Any]) -> None:
+        """Write the collected records."""
+        if records := context.get("records"):
+            self.load.write(to_batch(self.stream_name, records, self._columns()))
+
+    def process_batch_files(self, encoding: BaseBatchFileEncoding, files: Sequence[str]) -> None:
+        """Write the rows of batch files; local ones are deleted once read. JSONL goes through the record path."""
+        if encoding.format != "parquet":
+            super().process_batch_files(encoding, files)
+            return
+        for url in files:
+            path = _local_path(url)
+            with pq.ParquetFile(path, memory_map=True) as file:
+                for batch in file.iter_batches(READ_ROWS):
+                    self.load.write(batch)
+                self.record_counter_metric.increment(file.metadata.num_rows)
+                self.tally_record_written(file.metadata.num_rows)
+            path.unlink()
+
+    def activate_version(self, new_version: int) -> None:  # noqa: ARG002
+        """Replace the table's rows by those of this run: the tap announced a complete read."""
+        self.load.replaces = True
+
+    def _columns(self) -> pa.Schema:
+        """Return the stream's columns in the table's types; what the schema does not declare is not loaded."""
+        return pa.schema([field for field in self.load.columns if field.name in self.schema["properties"]])
+
+
+def _local_path(url: str) -> Path:
+    parts = urlparse(url)
+    if parts.scheme not in {"", "file"}:
+        raise ValueError(f"BATCH file {url}: only local files (file:///…) can be read")
+    return Path(unquote(parts.path))

@@ -1,0 +1,12 @@
+"""All definitions of the code location; `dagster api grpc -m headwater_dagster.definitions` serves them."""
+
+import dagster as dg
+
+from headwater_dagster.defs import dashboards, ingestion, pipeline, transformation
+
+defs = dg.Definitions.merge(
+    ingestion.definitions,
+    transformation.definitions,
+    dashboards.definitions,
+    pipeline.definitions,
+)

@@ -1,0 +1,17 @@
+"""What reads the marts: the last link of the lineage. Superset queries them itself, nothing is built here."""
+
+import dagster as dg
+
+MARTS = ("daily_orders", "daily_sales", "product_sales", "store_sales", "customer_cohorts")
+
+definitions = dg.Definitions(
+    assets=[
+        dg.AssetSpec(
+            ["dashboards", "petco_executive_overview"],
+            deps=[dg.AssetKey(["marts", mart]) for mart in MARTS],
+            group_name="dashboards",
+            description='The Superset dashboard "PetCo executive overview".',
+            kinds={"superset"},
+        )
+    ]
+)

@@ -1,0 +1,51 @@
+"""The dbt project as assets: one a model, its tests as checks."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
+
+from headwater_dagster.dbt_results import read_failure
+from headwater_dagster.defs.transformation import project
+
+
+class Translator(DagsterDbtTranslator):
+    """Assets are keyed and grouped by the schema that dbt builds them in: marts/fct_orders, in group marts."""
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """Return the schema."""
+        schema: str = dbt_resource_props["schema"]
+        return schema
+
+
+@dbt_assets(
+    name="build_models",
+    manifest=project.project().manifest_path,
+    dagster_dbt_translator=Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True)),
+    retry_policy=dg.RetryPolicy(max_retries=1, delay=20, backoff=dg.Backoff.EXPONENTIAL),
+    pool="lake_writers",
+)
+def build_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+    """Build the selected models in dependency order, each followed by its tests.
+
+    Unit tests are left out: they test the code, which CI does, not the data.
+    """
+    folder = project.SCRATCH / f"{context.run.run_id[:8]}-{context.retry_number}"
+    context.log.info("dbt's log is the log of this run's pod: kubectl logs, see the pod's name at the start of the run")
+    invocation = dbt.cli(["build", "--exclude-resource-type", "unit_test"], context=context, target_path=folder)
+    try:
+        yield from invocation.stream()
+    except DagsterDbtCliRuntimeError as error:
+        failure = read_failure(invocation.get_artifact("run_results.json")) if results_written(folder) else None
+        if failure is None:
+            raise
+        again = 'make dbt a="build --select …" repeats a part by hand'
+        raise dg.Failure(f"{failure}\n{again}", allow_retries=failure.may_pass_again) from error
+
+
+def results_written(folder: Path) -> bool:
+    """Whether dbt came far enough to say what happened to each node."""
+    return (folder / "run_results.json").exists()

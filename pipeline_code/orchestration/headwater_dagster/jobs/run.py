@@ -1,0 +1,117 @@
+"""Runs one Job to its end: waits for its pod, hands on its log, and says in words why it failed."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from headwater_dagster.jobs import pod as pods
+from headwater_dagster.jobs.api import JobApi
+from headwater_dagster.jobs.manifest import Manifest
+
+TAIL_LINES = 40
+
+
+class JobFailed(Exception):
+    """The Job did not do its work; the text says why and what to look at."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds to wait: for a pod to be made, for a node to take it, for its container to start, for others to end."""
+
+    pod: float = 60
+    node: float = 180
+    start: float = 600
+    others: float = 1800
+
+
+def run_job(api: JobApi, manifest: Manifest, on_line: Callable[[str], bool], patience: Patience) -> None:
+    """Create the Job and return when it succeeded; raise JobFailed when it did not.
+
+    `on_line` gets each line of the log and returns whether it is worth repeating in an error. A Job that has not ended
+    when this ends, because the run was cancelled or the wait was given up, is deleted with its pod.
+    """
+    job = manifest["metadata"]["name"]
+    api.create_job(manifest)
+    ended = False
+    try:
+        pod_name = wait_for_start(api, job, patience)
+        tail: deque[str] = deque(maxlen=TAIL_LINES)
+        for line in api.log_lines(pod_name):
+            if on_line(line):
+                tail.append(line)
+        how = wait_for_exit(api, job)
+        ended = True
+        if not how.succeeded:
+            raise JobFailed(pods.failure_text(job, api.namespace, how, list(tail)))
+    finally:
+        if not ended:
+            api.delete_job(job)
+
+
+def wait_for_start(api: JobApi, job: str, patience: Patience) -> str:
+    """Return the name of the Job's pod once it has a log; raise JobFailed when it never will, or took too long."""
+    begun = time.monotonic()
+    for pod in api.pods(job):
+        waited = time.monotonic() - begun
+        if pod is None:
+            if waited > patience.pod:
+                said = "; ".join(api.events(job)) or "the cluster gave no reason"
+                raise JobFailed(f"Job {api.namespace}/{job} got no pod within {patience.pod:.0f} s: {said}")
+            continue
+        name = str(pod["metadata"]["name"])
+        if pods.has_started(pod):
+            return name
+        if (stuck := pods.stuck_reason(pod)) is not None:
+            raise JobFailed(f"pod {api.namespace}/{name} cannot start: {stuck}")
+        homeless = pods.unschedulable_reason(pod)
+        if homeless is not None and waited > patience.node:
+            raise JobFailed(f"no node took pod {api.namespace}/{name} within {patience.node:.0f} s: {homeless}")
+        if waited > patience.start:
+            said = "; ".join(api.events(name)) or "the cluster gave no reason"
+            raise JobFailed(f"pod {api.namespace}/{name} did not start within {patience.start:.0f} s: {said}")
+    raise AssertionError("unreachable: the pods of a Job are watched for ever")
+
+
+def wait_for_exit(api: JobApi, job: str) -> pods.Exit:
+    """Return how the Job's container ended, after its log has ended."""
+    missing = 0
+    for pod in api.pods(job):
+        if pod is None:
+            missing += 1
+            if missing > 1:
+                return pods.Exit(-1, "PodDeleted", "the pod was deleted while it ran")
+        elif (how := pods.container_exit(pod)) is not None:
+            return how
+    raise AssertionError("unreachable: the pods of a Job are watched for ever")
+
+
+def clear_the_way(
+    api: JobApi, selector: str, own: Mapping[str, str], say: Callable[[str], None], patience: Patience
+) -> None:
+    """Return when no other Job with these labels runs: two runs of one stream would write each row twice.
+
+    What an earlier attempt of this run left behind (its labels include `own`) is deleted; others are waited for.
+    """
+    begun = time.monotonic()
+    told: set[str] = set()
+    jobs = api.active_jobs(selector)
+    if not jobs:
+        return
+    # The pod's watch serves as the clock: it ticks at each change, and every few seconds.
+    for _ in api.pods(jobs[0]["metadata"]["name"]):
+        for job in jobs:
+            name, labels = job["metadata"]["name"], job["metadata"].get("labels", {})
+            if name not in told:
+                told.add(name)
+                ours = own.items() <= labels.items()
+                say(f"{'deleting' if ours else 'waiting for'} Job {name}, which is still running")
+                if ours:
+                    api.delete_job(name)
+        jobs = api.active_jobs(selector)
+        if not jobs:
+            return
+        if time.monotonic() - begun > patience.others:
+            names = ", ".join(job["metadata"]["name"] for job in jobs)
+            raise JobFailed(f"still running after {patience.others:.0f} s: {names}. Delete it, or wait, and run again")

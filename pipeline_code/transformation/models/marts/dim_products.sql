@@ -1,0 +1,10 @@
+select
+    product_id,
+    sku,
+    name,
+    category,
+    animal,
+    unit_price,
+    unit_cost,
+    active
+from {{ ref('stg_petco__products') }}

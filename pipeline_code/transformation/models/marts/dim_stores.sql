@@ -1,0 +1,7 @@
+select
+    store_id,
+    name,
+    city,
+    country,
+    opened_on
+from {{ ref('stg_petco__stores') }}

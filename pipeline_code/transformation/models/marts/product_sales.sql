@@ -1,0 +1,14 @@
+select
+    cast(date_trunc('month', orders.order_date) as date) as order_month,
+    items.product_id,
+    coalesce(products.name, 'Unknown') as name,
+    coalesce(products.category, 'Unknown') as category,
+    sum(items.quantity) as units,
+    cast(sum(items.line_revenue) as decimal(18, 2)) as gross_revenue,
+    cast(sum(items.refund) as decimal(18, 2)) as refunds,
+    cast(sum(items.line_revenue - items.refund) as decimal(18, 2)) as net_revenue
+from {{ ref('int_order_items__priced') }} as items
+inner join {{ ref('fct_orders') }} as orders on items.order_id = orders.order_id
+left join {{ ref('dim_products') }} as products on items.product_id = products.product_id
+where orders.status <> 'cancelled'
+group by 1, 2, 3, 4

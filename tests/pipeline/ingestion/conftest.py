@@ -1,0 +1,207 @@
+"""A private PostgreSQL, an Iceberg catalog in a folder, and the tap and target run in this process.
+
+Run with the environment of pipeline_code/ingestion/requirements/test.lock:
+    python -m pytest tests/pipeline/ingestion
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+PACKAGES = Path(__file__).parents[3] / "pipeline_code" / "ingestion" / "packages"
+sys.path[:0] = [str(PACKAGES / name) for name in ("tap-postgres", "target-iceberg", "headwater-ingest")]
+
+# pyiceberg reads its environment once, when it is imported: one catalog a session, one namespace a test.
+_LAKE = Path(tempfile.mkdtemp(prefix="headwater-lake-"))
+os.environ["PYICEBERG_CATALOG__LAKE__TYPE"] = "sql"
+os.environ["PYICEBERG_CATALOG__LAKE__URI"] = f"sqlite:///{_LAKE}/catalog.db"
+os.environ["PYICEBERG_CATALOG__LAKE__WAREHOUSE"] = f"file://{_LAKE}/warehouse"
+
+from pyiceberg.catalog import Catalog, load_catalog  # noqa: E402
+from pyiceberg.table import Table  # noqa: E402
+from tap_postgres_arrow.tap import TapPostgresArrow  # noqa: E402
+from target_iceberg.target import TargetIceberg  # noqa: E402
+
+PASSWORD = "p@ss/w:rd"  # what a URI would take apart
+
+
+def pytest_sessionfinish() -> None:
+    shutil.rmtree(_LAKE, ignore_errors=True)
+
+
+def _server_programs() -> Path:
+    """Return the folder of the newest PostgreSQL server programs on this machine."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if not found:
+        pytest.fail("These tests need PostgreSQL's server programs: apt-get install postgresql-15", pytrace=False)
+    return found[-1].parent
+
+
+def _run_as_postgres(*command: str) -> None:
+    """Run a server program. PostgreSQL refuses to run as root: Debian's user does then."""
+    switch = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.geteuid() == 0 else []
+    subprocess.run([*switch, *command], check=True, cwd="/", stdout=subprocess.DEVNULL)
+
+
+@dataclass(frozen=True)
+class Server:
+    host: str
+    port: int
+
+    def connect(self, database: str = "postgres", user: str = "postgres") -> psycopg.Connection[Any]:
+        return psycopg.connect(
+            host=self.host, port=self.port, dbname=database, user=user, password=PASSWORD, autocommit=True
+        )
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    programs = _server_programs()
+    folder = Path(tempfile.mkdtemp(prefix="headwater-postgres-"))
+    (folder / "password").write_text(PASSWORD)
+    if os.geteuid() == 0:
+        for path in (folder, folder / "password"):
+            shutil.chown(path, "postgres", "postgres")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data = str(folder / "data")
+    initdb = [str(programs / "initdb"), "-D", data, "-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8"]
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
+    control = [str(programs / "pg_ctl"), "-D", data, "-l", str(folder / "log"), "-w"]
+    _run_as_postgres(*initdb, "--locale=C.UTF-8", f"--pwfile={folder}/password")
+    _run_as_postgres(*control, "-o", options, "start")
+    try:
+        running = Server("127.0.0.1", port)
+        with running.connect() as connection:
+            connection.execute(f"create role reader login password '{PASSWORD}'")
+        yield running
+    finally:
+        _run_as_postgres(*control, "-m", "immediate", "stop")
+        shutil.rmtree(folder)
+
+
+@dataclass
+class Shop:
+    """A source database of its own, its tap settings, and the namespace that it is loaded into."""
+
+    server: Server
+    database: str
+    namespace: str
+    folder: Path
+    state: dict[str, Any] = field(default_factory=dict)
+
+    def connect(self) -> psycopg.Connection[Any]:
+        return self.server.connect(self.database)
+
+    def execute(self, *statements: str) -> None:
+        with self.connect() as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        batches = {"encoding": {"format": "parquet"}, "storage": {"root": (self.folder / "batch").as_uri()}}
+        return {
+            "host": self.server.host,
+            "port": self.server.port,
+            "database": self.database,
+            "user": "reader",
+            "password": PASSWORD,
+            "schema": "shop",
+            "batch_config": batches,
+        }
+
+    def extract(self, **settings: Any) -> list[dict[str, Any]]:
+        """Run the tap from the last state and return its messages, as any JSON reader sees them."""
+        return [json.loads(line) for line in self.extract_lines(**settings).split("\n") if line]
+
+    def extract_lines(self, **settings: Any) -> str:
+        """Run the tap from the last state and return its output."""
+        output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+        with contextlib.redirect_stdout(output):
+            tap = TapPostgresArrow(config={**self.settings, **settings}, state=json.loads(json.dumps(self.state)))
+            try:
+                tap.sync_all()
+            finally:
+                tap.source.close()
+        output.seek(0)
+        return output.read()
+
+    def load(self, messages: list[dict[str, Any]] | str, **settings: Any) -> None:
+        """Run the target over messages (or Singer lines) and keep the state that it lets go of."""
+        lines = messages if isinstance(messages, str) else "\n".join(json.dumps(message) for message in messages)
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            target = TargetIceberg(config={"namespace": self.namespace, "validate_records": False, **settings})
+            try:
+                target.listen(io.StringIO(lines.rstrip("\n") + "\n"))
+            finally:
+                for line in output.getvalue().splitlines():
+                    self.state = json.loads(line)
+
+    def replicate(self, **settings: Any) -> None:
+        self.load(self.extract_lines(**settings))
+
+    def table(self, name: str) -> Table:
+        return load_catalog("lake").load_table((self.namespace, name))
+
+    def rows(self, name: str, order: str) -> list[dict[str, Any]]:
+        return self.table(name).scan().to_arrow().sort_by(order).to_pylist()
+
+    def count(self, name: str) -> int:
+        return self.table(name).scan().to_arrow().num_rows
+
+    def batch_files(self) -> list[Path]:
+        return list((self.folder / "batch").glob("*"))
+
+
+@pytest.fixture
+def catalog() -> Catalog:
+    return load_catalog("lake")
+
+
+@pytest.fixture
+def new_shop(server: Server, tmp_path: Path) -> Callable[[], Shop]:
+    def make() -> Shop:
+        name = f"shop_{uuid.uuid4().hex[:12]}"
+        with server.connect() as connection:
+            connection.execute(f"create database {name}")
+        shop = Shop(server, name, f"raw_{name}", tmp_path / name)
+        shop.execute(
+            "create schema shop",
+            "grant usage on schema shop to reader",
+            "alter default privileges in schema shop grant select on tables to reader",
+        )
+        return shop
+
+    return make
+
+
+@pytest.fixture
+def shop(new_shop: Callable[[], Shop]) -> Shop:
+    """A shop with 1,000 orders, updated one second apart over the last hour."""
+    shop = new_shop()
+    shop.execute(
+        "create table shop.orders (order_id bigint primary key, status text not null, fee numeric(12,2) not null,"
+        " note text, updated_at timestamptz not null)",
+        "insert into shop.orders select i, 'placed', i * 0.01, null, now() - make_interval(secs => 1001 - i)"
+        " from generate_series(1, 1000) i",
+    )
+    return shop

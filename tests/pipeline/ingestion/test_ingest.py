@@ -1,0 +1,136 @@
+"""The entry point: what it asks of Meltano, and what it says about the result."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import PACKAGES, Shop
+from dagster_pipes import encode_param
+from headwater_ingest.logs import parse
+from headwater_ingest.main import parse_arguments
+from headwater_ingest.run import Request, StreamResult, judge
+
+ALL = Request("tap-shop", "target-iceberg", (), full_refresh=False)
+ORDERS = StreamResult("orders", "raw.orders", 3, 1, 900, 7, 0.5)
+
+
+def test_arguments() -> None:
+    request = parse_arguments(["--streams", "orders, customers,", "--full-refresh"])
+    assert request == Request("tap-shop", "target-iceberg", ("orders", "customers"), full_refresh=True)
+    assert "--full-refresh" in request.command()
+    assert "--full-refresh" not in ALL.command()
+
+
+def test_streams_are_selected_and_all_is_no_filter(tmp_path: Path) -> None:
+    chosen = Request("tap-shop", "target-iceberg", ("orders",), full_refresh=False)
+    assert json.loads(chosen.environment({}, tmp_path)["TAP_SHOP__SELECT_FILTER"]) == ["orders"]
+    assert "TAP_SHOP__SELECT_FILTER" not in ALL.environment({}, tmp_path)
+
+
+def test_log_lines_are_short_and_keep_what_failed() -> None:
+    line = {"event": "it broke", "level": "error", "timestamp": "2026-01-02T03:04:05.6Z", "string_id": "tap-shop"}
+    assert str(parse(json.dumps(line))) == "03:04:05 tap-shop         | ERROR: it broke"
+    assert parse(json.dumps({"event": 'METRIC: {"value": 1}'})) is None
+    exception = parse(json.dumps({**line, "level": "info", "event": "tap.columns.NoFitError: value 'nan'"}))
+    assert exception is not None
+    assert exception.is_error, "what a plugin died of belongs into the summary"
+    plain = parse("Traceback (most recent call last):\n")
+    assert plain is not None
+    assert plain.text == "Traceback (most recent call last):"
+
+
+def test_requested_stream_that_was_not_loaded_is_a_failure() -> None:
+    request = Request("tap-shop", "target-iceberg", ("orders", "nope"), full_refresh=False)
+    assert judge(request, (ORDERS,), 0, []).failure == "tap-shop has no stream nope: check the name, or the grants"
+    assert judge(ALL, (ORDERS,), 0, []).failure is None
+    assert "exited with 1; not loaded: nope" in str(judge(request, (ORDERS,), 1, []).failure)
+
+
+@pytest.fixture
+def ingest(shop: Shop, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run headwater-ingest with the project's meltano.yml, tap and target as commands on PATH."""
+    packages = os.pathsep.join(str(PACKAGES / name) for name in ("tap-postgres", "target-iceberg", "headwater-ingest"))
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name, module in (("tap-postgres-arrow", "tap_postgres_arrow.tap"), ("target-iceberg", "target_iceberg.target")):
+        script = commands / name
+        script.write_text(f'#!/bin/sh\nPYTHONPATH="{packages}" exec "{sys.executable}" -m {module} "$@"\n')
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(commands), str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": packages,
+        "MELTANO_PROJECT_ROOT": str(PACKAGES.parent),
+        "MELTANO_SYS_DIR_ROOT": str(tmp_path / "meltano"),
+        "TARGET_ICEBERG_NAMESPACE": shop.namespace,
+        "SHOP_HOST": shop.server.host,
+        "SHOP_PORT": str(shop.server.port),
+        "SHOP_DATABASE": shop.database,
+        "SHOP_USER": "reader",
+        "SHOP_PASSWORD": shop.settings["password"],
+    }
+
+    def run(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "headwater_ingest.main", *arguments]
+        return subprocess.run(command, env={**environment, **extra}, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def pipes(*assets: str) -> dict[str, str]:
+    """Return the environment that Dagster gives a process, messages on standard output."""
+    context: dict[str, Any] = {
+        "asset_keys": list(assets), "code_version_by_asset_key": {}, "provenance_by_asset_key": {},
+        "partition_key": None, "partition_key_range": None, "partition_time_window": None, "run_id": "r",
+        "job_name": "j", "retry_number": 0, "extras": {},
+    }  # fmt: skip
+    return {
+        "DAGSTER_PIPES_CONTEXT": encode_param({"data": context}),
+        "DAGSTER_PIPES_MESSAGES": encode_param({"stdio": "stdout"}),
+    }
+
+
+def test_meltano_moves_all_then_the_changes_then_all_again(
+    shop: Shop, ingest: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    shop.execute("create table shop.tags (tag text primary key)", "insert into shop.tags values ('a')")
+    first = ingest(**pipes("raw/orders", "raw/tags"))
+    assert first.returncode == 0, first.stdout + first.stderr
+    messages = [json.loads(line) for line in first.stdout.splitlines() if "__dagster_pipes_version" in line]
+    reported = {
+        message["params"]["asset_key"]: message["params"]["metadata"]["rows"]["raw_value"]
+        for message in messages
+        if message["method"] == "report_asset_materialization"
+    }
+    assert reported == {"raw/orders": 1000, "raw/tags": 1}
+
+    shop.execute(
+        "alter table shop.orders add gift boolean",
+        "update shop.orders set gift = true, updated_at = now() where order_id <= 5",
+    )
+    second = ingest("--streams", "orders")
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert shop.count("orders") == 1005
+    assert "tags:" not in second.stdout
+
+    third = ingest("--streams", "orders", "--full-refresh")
+    assert third.returncode == 0, third.stdout + third.stderr
+    assert shop.count("orders") == 1000
+
+
+def test_failing_stream_is_an_error_that_names_it(
+    shop: Shop, ingest: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    shop.execute("alter table shop.orders add rate numeric", "update shop.orders set rate = 'NaN' where order_id = 7")
+    result = ingest()
+    assert result.returncode == 1
+    assert "shop.orders, column rate: value 'nan' does not fit" in result.stderr
+    assert shop.settings["password"] not in result.stdout + result.stderr

@@ -1,0 +1,85 @@
+from collections import defaultdict
+
+import dagster as dg
+
+from .conftest import PROJECT
+
+SCHEMAS = {"staging", "intermediate", "marts", "snapshots"}
+
+
+def nodes(manifest, *kinds):
+    return [node for node in manifest["nodes"].values() if node["resource_type"] in kinds]
+
+
+def test_every_model_of_the_project_is_an_asset(manifest, definitions):
+    """A manifest of an older project would leave a new model unbuilt."""
+    graph = definitions.get_repository_def().asset_graph
+    models = {(path.parent.name, path.stem) for path in (PROJECT / "models").rglob("*.sql")}
+    assert {(node["schema"], node["name"]) for node in nodes(manifest, "model")} == models
+    assert {dg.AssetKey(list(model)) for model in models} <= graph.materializable_asset_keys
+    assert dg.AssetKey(["snapshots", "customers_history"]) in graph.materializable_asset_keys
+
+
+def test_schemas_have_no_prefix(manifest):
+    assert {node["schema"] for node in nodes(manifest, "model", "snapshot")} == SCHEMAS
+
+
+def test_every_model_says_what_it_is_and_tests_its_key(manifest):
+    keys = {
+        parent
+        for node in nodes(manifest, "test")
+        if (node.get("test_metadata") or {}).get("name") == "key"
+        for parent in node["depends_on"]["nodes"]
+    }
+    for node in nodes(manifest, "model", "snapshot"):
+        assert "rain" in node["description"] or node["schema"] == "staging", node["name"]
+        assert node["description"], node["name"]
+        assert node["unique_id"] in keys, f"{node['name']} has no test of its key"
+
+
+def test_every_column_of_a_mart_is_described(manifest):
+    for node in nodes(manifest, "model"):
+        assert all(column["description"] for column in node["columns"].values()), node["name"]
+        if node["schema"] == "marts":
+            assert node["columns"], node["name"]
+
+
+def test_the_columns_that_dashboards_read_are_there(manifest):
+    columns = {node["name"]: list(node["columns"]) for node in nodes(manifest, "model")}
+    assert columns["daily_sales"] == [
+        *("order_date", "channel", "category", "orders", "units", "gross_revenue", "refunds", "net_revenue"),
+    ]
+    assert columns["daily_orders"] == [
+        *("order_date", "channel", "orders", "new_customer_orders", "returning_customer_orders", "returned_orders"),
+        *("gross_revenue", "refunds", "net_revenue", "average_order_value"),
+    ]
+    assert columns["product_sales"] == [
+        *("order_month", "product_id", "name", "category", "units", "gross_revenue", "refunds", "net_revenue"),
+    ]
+    assert columns["store_sales"] == [
+        *("order_month", "store_id", "store_name", "city", "country", "orders"),
+        *("gross_revenue", "refunds", "net_revenue"),
+    ]
+    assert columns["customer_cohorts"] == ["cohort_month", "months_since_first", "customers", "orders", "net_revenue"]
+
+
+def test_every_test_of_the_data_is_a_check_in_dagster(manifest, definitions):
+    """A test that is no check runs, but nobody sees its result."""
+    graph = definitions.get_repository_def().asset_graph
+    checks = {key.name for key in graph.asset_check_keys}
+    assert {node["name"] for node in nodes(manifest, "test")} <= checks
+
+
+def test_streams_that_change_daily_are_watched(manifest):
+    sources = {source["name"]: source for source in manifest["sources"].values()}
+    assert set(sources) == {"customers", "products", "stores", "orders", "order_items"}
+    for name in ("customers", "orders", "order_items"):
+        assert sources[name]["loaded_at_field"] == "_loaded_at"
+        assert sources[name]["freshness"]["error_after"]["count"] == 24
+
+
+def test_tricky_logic_has_a_unit_test(manifest):
+    tested = defaultdict(list)
+    for test in manifest["unit_tests"].values():
+        tested[test["model"]].append(test["name"])
+    assert {"stg_petco__orders", "stg_petco__products", "int_order_items__priced", "fct_orders"} <= set(tested)

@@ -1,0 +1,88 @@
+import dagster as dg
+import pytest
+
+STREAMS = {"customers", "products", "stores", "orders", "order_items"}
+MARTS = {
+    "fct_orders",
+    "dim_customers",
+    "dim_products",
+    "dim_stores",
+    "daily_sales",
+    "daily_orders",
+    "product_sales",
+    "store_sales",
+    "customer_cohorts",
+}
+
+
+@pytest.fixture(scope="module")
+def graph(definitions):
+    return definitions.get_repository_def().asset_graph
+
+
+def ancestors(graph, key):
+    found, todo = set(), [key]
+    while todo:
+        for parent in graph.get(todo.pop()).parent_keys - found:
+            found.add(parent)
+            todo.append(parent)
+    return found
+
+
+def test_the_marts_that_dashboards_read_are_assets(graph):
+    marts = {key.path[1] for key in graph.materializable_asset_keys if key.path[0] == "marts"}
+    assert marts == MARTS
+
+
+@pytest.mark.parametrize("mart", sorted(MARTS))
+def test_no_mart_is_cut_off_from_the_source(graph, mart):
+    above = ancestors(graph, dg.AssetKey(["marts", mart]))
+    assert any(key.path[0] == "raw" for key in above)
+    assert any(key.path[0] == "shop" for key in above)
+
+
+@pytest.mark.parametrize("stream", sorted(STREAMS))
+def test_no_stream_is_loaded_for_nothing(graph, stream):
+    node = graph.get(dg.AssetKey(["raw", stream]))
+    assert node.is_materializable
+    assert {child.path[0] for child in node.child_keys} == {"staging"}
+    assert node.parent_keys == {dg.AssetKey(["shop", stream])}
+
+
+def test_the_dashboard_ends_the_lineage(graph):
+    above = ancestors(graph, dg.AssetKey(["dashboards", "petco_executive_overview"]))
+    assert {key.path[1] for key in above if key.path[0] == "shop"} == STREAMS - {"customers"}
+
+
+def test_the_pipeline_leaves_no_asset_and_no_check_out(definitions, graph):
+    job = definitions.resolve_job_def("petco_pipeline")
+    assert job.asset_layer.selected_asset_keys == graph.materializable_asset_keys
+    assert set(job.asset_layer.asset_graph.asset_check_keys) == graph.asset_check_keys
+
+
+def test_a_run_stays_in_one_process(definitions):
+    """The multiprocess executor imports everything again for every step."""
+    assert definitions.resolve_job_def("petco_pipeline").executor_def.name == "in_process"
+
+
+def test_ingestion_and_dbt_are_tried_again(definitions):
+    job = definitions.resolve_job_def("petco_pipeline")
+    policies = {node.name: node.definition.retry_policy for node in job.nodes}
+    for name in ("ingest_shop", "build_models", "raw_streams_have_rows"):
+        assert policies[name].max_retries >= 1
+        assert policies[name].backoff is dg.Backoff.EXPONENTIAL
+
+
+def test_models_wait_for_the_check_of_the_raw_streams(graph):
+    for stream in STREAMS:
+        assert graph.get(dg.AssetCheckKey(dg.AssetKey(["raw", stream]), "has_rows")).blocking
+
+
+def test_nothing_starts_by_itself(definitions):
+    """A new platform must not begin to load a database before its owner says so."""
+    repository = definitions.get_repository_def()
+    schedule = repository.get_schedule_def("every_15_minutes")
+    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+    assert schedule.cron_schedule == "*/15 * * * *"
+    sensor = repository.get_sensor_def("shop_has_new_rows")
+    assert sensor.default_status is dg.DefaultSensorStatus.STOPPED

@@ -1,0 +1,165 @@
+import json
+
+import dagster as dg
+import pytest
+from dagster_pipes import PIPES_PROTOCOL_VERSION_FIELD
+
+from .test_jobs import CRON_JOB, Cluster, pod
+
+
+def message(method, **params):
+    return json.dumps({PIPES_PROTOCOL_VERSION_FIELD: "0.1", "method": method, "params": params or None})
+
+
+def materialized(stream, rows):
+    metadata = {"rows": {"raw_value": rows, "type": "__infer__"}}
+    return message("report_asset_materialization", asset_key=f"raw/{stream}", metadata=metadata, data_version=None)
+
+
+class IngestionCluster(Cluster):
+    def __init__(self, *arguments, template=CRON_JOB, **options):
+        super().__init__(*arguments, **options)
+        self.template, self.manifest = template, None
+
+    def cron_job(self, name):
+        return self.template
+
+    def create_job(self, manifest):
+        super().create_job(manifest)
+        self.manifest = manifest
+
+
+def materialize(definitions, cluster, streams):
+    from headwater_dagster.defs.ingestion.assets import ingest_shop
+    from headwater_dagster.defs.ingestion.resources import IngestionJobs
+
+    class Jobs(IngestionJobs):
+        def api(self):
+            return cluster
+
+    return dg.materialize(
+        [ingest_shop.with_attributes()],
+        selection=[dg.AssetKey(["raw", stream]) for stream in streams],
+        resources={"ingestion": Jobs(namespace="headwater")},
+        raise_on_error=False,
+        run_config=None,
+    )
+
+
+def done(code):
+    return pod("Succeeded" if code == 0 else "Failed", terminated={"exitCode": code, "reason": "Error"})
+
+
+def test_reported_streams_become_materializations(definitions):
+    lines = [message("opened", extras={}), "reading orders", materialized("orders", 12), message("closed")]
+    cluster = IngestionCluster([pod("Running"), done(0)], lines)
+    result = materialize(definitions, cluster, ["orders"])
+    assert result.success
+    event = result.asset_materializations_for_node("ingest_shop")[0]
+    assert event.asset_key == dg.AssetKey(["raw", "orders"])
+    assert event.metadata["rows"].value == 12
+    container = cluster.manifest["spec"]["template"]["spec"]["containers"][0]
+    assert container["args"] == ["--streams", "orders"]
+    assert {"DAGSTER_PIPES_CONTEXT", "DAGSTER_PIPES_MESSAGES"} <= {entry["name"] for entry in container["env"]}
+
+
+def failure_of(result):
+    failures = [event for event in result.all_events if event.is_step_up_for_retry or event.is_step_failure]
+    error, texts = failures[0].event_specific_data.error, []
+    while error is not None:
+        texts.append(error.message)
+        error = error.cause
+    return "\n".join(texts)
+
+
+@pytest.fixture
+def no_wait(monkeypatch):
+    """Retries without their delays: what is tested is the first failure."""
+    monkeypatch.setattr(dg.RetryPolicy, "calculate_delay", lambda *_: 0)
+
+
+def test_a_failed_job_is_an_error_that_can_be_read(definitions, no_wait):
+    cluster = IngestionCluster([pod("Running"), done(1)], ["ingestion failed: relation shop.orders does not exist"])
+    result = materialize(definitions, cluster, ["orders"])
+    assert not result.success
+    assert "relation shop.orders does not exist" in failure_of(result)
+
+
+def test_a_stream_that_was_not_reported_is_a_failure(definitions, no_wait):
+    lines = [message("opened", extras={}), materialized("orders", 12), message("closed")]
+    result = materialize(definitions, IngestionCluster([pod("Running"), done(0)], lines), ["orders", "stores"])
+    assert not result.success
+    assert "did not report raw/stores" in failure_of(result)
+
+
+def test_a_missing_template_says_what_to_do(definitions):
+    result = materialize(definitions, IngestionCluster([pod()], template=None), ["orders"])
+    assert not result.success
+    assert "make up" in failure_of(result)
+
+
+class TestSensor:
+    @pytest.fixture(autouse=True)
+    def loaded(self, definitions):
+        """The module imports the definitions."""
+
+    @pytest.fixture
+    def shop(self, monkeypatch):
+        from headwater_dagster.defs.ingestion.resources import Shop
+
+        rows = {"orders": ["2026-11-22", 5], "customers": ["2026-11-20", 2]}
+        fake = Shop("h", "1", "d", "u", "p")
+        monkeypatch.setattr(Shop, "from_environment", classmethod(lambda cls: fake))
+        monkeypatch.setattr(Shop, "query", lambda *_: [(name, *state) for name, state in rows.items()])
+        return rows
+
+    def evaluate(self, cursor=None, instance=None):
+        from headwater_dagster.defs.pipeline.sensors import shop_has_new_rows
+
+        with dg.DagsterInstance.ephemeral() as fresh:
+            context = dg.build_sensor_context(instance=instance if instance is not None else fresh, cursor=cursor)
+            return shop_has_new_rows(context)
+
+    def test_the_first_look_starts_a_run(self, shop):
+        result = self.evaluate()
+        assert len(result.run_requests) == 1
+        assert json.loads(result.cursor) == shop
+
+    def test_an_unchanged_shop_starts_none(self, shop):
+        assert "as they were" in self.evaluate(cursor=json.dumps(shop)).skip_message
+
+    def test_rows_with_an_old_time_of_change_are_seen(self, shop):
+        before = json.dumps(shop)
+        shop["orders"] = ["2026-11-22", 6]
+        assert len(self.evaluate(cursor=before).run_requests) == 1
+
+    def test_a_run_under_way_is_waited_for_and_nothing_forgotten(self, shop):
+        with dg.DagsterInstance.ephemeral() as instance:
+            instance.add_run(
+                dg.DagsterRun(job_name="petco_pipeline", run_id="0" * 8, status=dg.DagsterRunStatus.STARTED)
+            )
+            result = self.evaluate(cursor="{}", instance=instance)
+        assert isinstance(result, dg.SkipReason)
+
+    def test_without_a_source_it_says_so(self, monkeypatch):
+        monkeypatch.delenv("SHOP_HOST", raising=False)
+        assert "SHOP_HOST" in self.evaluate().skip_message
+
+
+def test_a_raw_stream_without_rows_fails_its_check(definitions):
+    from headwater_dagster.defs.ingestion.checks import raw_streams_have_rows
+    from headwater_dagster.defs.ingestion.resources import Lake
+
+    class Empty(Lake):
+        def query(self, statement):
+            names = [line.split("'")[1] for line in statement.split("\n") if "'" in line]
+            return [[name, 0 if name == "stores" else 3, None] for name in names]
+
+    lake = Empty(host="h", port="1", user="u", catalog="c")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.Definitions(
+            asset_checks=[raw_streams_have_rows], resources={"lake": lake}
+        ).resolve_implicit_global_asset_job_def()
+        outcome = result.execute_in_process(instance=instance, raise_on_error=False)
+    passed = {event.asset_key.path[-1]: event.passed for event in outcome.get_asset_check_evaluations()}
+    assert passed == {"customers": True, "products": True, "stores": False, "orders": True, "order_items": True}

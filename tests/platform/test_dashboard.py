@@ -1,0 +1,222 @@
+"""A person's way to the numbers: log in, open the dashboard, read it; and what a viewer must not be able to do."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from decimal import ROUND_HALF_EVEN, Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .browser import Browser
+from .conftest import ROOT, Superset
+from .endpoints import Endpoints
+
+DASHBOARD = "/superset/dashboard/petco-executive/"
+ASSETS = ROOT / "pipeline_code" / "dashboards" / "assets"
+CHARTS = {yaml.safe_load(path.read_text())["slice_name"] for path in sorted((ASSETS / "charts").glob("*.yaml"))}
+# Every chart of the dashboard: its title, whether it is drawn, and its text.
+STATE = """JSON.stringify(
+[...document.querySelectorAll('[data-test="dashboard-component-chart-holder"]')].map(holder => ({
+  title: (holder.querySelector('[data-test="editable-title"]') || {innerText: ''}).innerText.trim(),
+  drawn: !holder.querySelector('.loading, [data-test="loading-indicator"], [aria-label="Loading"]')
+    && !!holder.querySelector('canvas, table tbody tr'),
+  failed: !!holder.querySelector('[role="alert"], .ant-alert-error, [data-test="missing-chart"]'),
+  number: (holder.querySelector('.header-line') || {innerText: ''}).innerText,
+  text: holder.innerText,
+})).filter(chart => chart.title))"""
+
+
+def log_in(browser: Browser, superset: Superset, user: str, password: str | None = None) -> None:
+    """Fill in and send the login form, as a person does; does not wait for the outcome."""
+    browser.open(f"{superset.url}/login/")
+    browser.type_into("#username", user)
+    browser.type_into("#password", superset.passwords[user] if password is None else password)
+    browser.click('button[type="submit"]')
+
+
+def logged_in(browser: Browser, superset: Superset, user: str) -> None:
+    """Log in and wait for the page behind the login."""
+    log_in(browser, superset, user)
+    browser.wait_for("!location.pathname.startsWith('/login')", f"{user} is logged in", 90)
+
+
+def open_dashboard(browser: Browser, superset: Superset) -> dict[str, dict[str, Any]]:
+    """Open the dashboard and wait until every chart is drawn; title → state. A failed chart fails the test."""
+    # High enough for all rows: Superset draws only charts that are in view.
+    browser.resize(1440, 2400)
+    browser.open(superset.url + DASHBOARD)
+    browser.wait_for(
+        f"(charts => charts.length >= {len(CHARTS)} && charts.every(chart => chart.drawn || chart.failed))"
+        f"(JSON.parse({STATE}))",
+        f"all {len(CHARTS)} charts drawn",
+        180,
+    )
+    charts = {chart["title"]: chart for chart in json.loads(browser.evaluate(STATE))}
+    failed = {title: chart["text"][:400] for title, chart in charts.items() if chart["failed"]}
+    assert not failed, f"charts with an error: {failed}; picture: {browser.screenshot(browser.pictures / 'failed.png')}"
+    assert set(charts) == CHARTS
+    return charts
+
+
+def shown_number(chart: dict[str, Any]) -> Decimal:
+    """Return the big number of a chart, without currency and thousands separators; percent stays percent."""
+    return Decimal("".join(c for c in chart["number"] if c in "0123456789.-"))
+
+
+def rounded(value: Any, places: str) -> Decimal:
+    """Round as d3-format does for these magnitudes."""
+    return Decimal(str(value)).quantize(Decimal(places), rounding=ROUND_HALF_EVEN)
+
+
+def ask(trino: Any, sql: str) -> list[Any]:
+    """First row of a statement."""
+    cursor = trino.cursor()
+    cursor.execute(sql)
+    return list(cursor.fetchone())
+
+
+def totals(trino: Any, endpoints: Endpoints, where: str = "true") -> tuple[Decimal, int, Decimal, Decimal]:
+    """Net revenue, orders, average order value and return rate (percent), as Trino has them."""
+    net, orders, returned = ask(
+        trino,
+        f"SELECT sum(net_revenue), sum(orders), sum(returned_orders) "
+        f"FROM {endpoints.marts_schema}.daily_orders WHERE {where}",
+    )
+    return net, orders, net / orders, Decimal(100 * returned) / orders
+
+
+def assert_shown(charts: dict[str, dict[str, Any]], expected: tuple[Decimal, int, Decimal, Decimal]) -> None:
+    """Compare the four numbers of the first row with the expected ones; the shown ones are rounded."""
+    net, orders, value, rate = expected
+    shown = {title: shown_number(charts[title]) for title in ("Net revenue", "Orders", "Average order value")}
+    assert abs(shown["Net revenue"] - net) <= Decimal("0.51"), (shown, expected)
+    assert shown["Orders"] == orders, (shown, expected)
+    assert abs(shown["Average order value"] - value) <= Decimal("0.0051"), (shown, expected)
+    assert abs(shown_number(charts["Return rate"]) - rate) <= Decimal("0.051"), (charts["Return rate"]["text"], rate)
+
+
+def test_a_viewer_sees_trinos_numbers(
+    browser: Browser, superset: Superset, trino: Any, endpoints: Endpoints, pictures: Path
+) -> None:
+    """A dashboard that shows an error, an endless spinner, or numbers other than the warehouse's."""
+    before = totals(trino, endpoints)
+    logged_in(browser, superset, "viewer")
+    charts = open_dashboard(browser, superset)
+    assert_shown(charts, before if totals(trino, endpoints) == before else totals(trino, endpoints))
+    browser.settle()
+    picture = browser.screenshot(pictures / "dashboard.png")
+    assert picture.stat().st_size > 50_000, f"{picture}: an almost empty picture"
+    foreign = [error for error in browser.failed_requests if not error.split(" ", 1)[1].startswith(superset.url)]
+    assert not foreign, f"the page asked for other hosts: {foreign}"
+    assert not [request for request in browser.failed_requests if "/api/v1/chart/data" in request]
+
+
+def test_the_channel_filter_changes_the_numbers(
+    browser: Browser, superset: Superset, trino: Any, endpoints: Endpoints
+) -> None:
+    """A filter that is shown but reaches no query."""
+    logged_in(browser, superset, "viewer")
+    open_dashboard(browser, superset)
+    browser.click('[data-test="filter-bar"] .ant-select')
+    browser.click('.ant-select-item-option[title="app"]')
+    browser.click('[data-test="filter-bar__apply-button"]')
+    all_channels = totals(trino, endpoints)[1]
+    browser.wait_for(
+        "(charts => charts.every(chart => chart.drawn || chart.failed)"
+        " && charts.some(chart => chart.title === 'Orders'"
+        f" && chart.number.trim() !== {json.dumps(f'{all_channels:,}')}))(JSON.parse({STATE}))",
+        "all charts drawn again, with another number of orders",
+        180,
+    )
+    charts = {chart["title"]: chart for chart in json.loads(browser.evaluate(STATE))}
+    assert_shown(charts, totals(trino, endpoints, "channel = 'app'"))
+
+
+def status_of(browser: Browser, path: str, method: str = "GET") -> int:
+    """HTTP status of a request that the page itself makes, with its session and CSRF token, without a body."""
+    return int(
+        browser.evaluate(
+            f"""(async () => {{
+              const token = (await (await fetch('/api/v1/security/csrf_token/')).json()).result || '';
+              const headers = {{'X-CSRFToken': token, 'Content-Type': 'application/json'}};
+              const body = {json.dumps(method)} === 'GET' ? undefined : '{{}}';
+              return (await fetch({json.dumps(path)}, {{method: {json.dumps(method)}, headers, body}})).status;
+            }})()"""
+        )
+    )
+
+
+REFUSED_TO_VIEWERS = (
+    ("POST", "/api/v1/sqllab/execute/"),
+    ("GET", "/api/v1/database/"),
+    ("PUT", "/api/v1/dashboard/1"),
+    ("DELETE", "/api/v1/dashboard/1"),
+    ("PUT", "/api/v1/chart/1"),
+    ("POST", "/api/v1/chart/"),
+    ("PUT", "/api/v1/dataset/1"),
+    ("GET", "/api/v1/assets/export/"),
+    ("GET", "/api/v1/security/users/"),
+    ("GET", "/api/v1/security/roles/"),
+)
+
+
+def test_a_viewer_only_reads(browser: Browser, superset: Superset) -> None:
+    """A role that grew: a viewer who can run SQL, or change or delete what others see."""
+    logged_in(browser, superset, "viewer")
+    assert status_of(browser, "/api/v1/dashboard/petco-executive") == 200
+    answers = {f"{method} {path}": status_of(browser, path, method) for method, path in REFUSED_TO_VIEWERS}
+    assert {call: status for call, status in answers.items() if status not in {403, 404}} == {}
+
+
+def test_a_viewer_has_no_sql_lab_and_no_edit_button(browser: Browser, superset: Superset) -> None:
+    """Menus that offer a viewer what is refused afterwards, or are not refused at all."""
+    logged_in(browser, superset, "viewer")
+    browser.open(superset.url + "/sqllab/")
+    assert f"403 {superset.url}/sqllab/" in browser.failed_requests, browser.failed_requests
+    open_dashboard(browser, superset)
+    page = browser.evaluate("document.body.innerText")
+    assert "Edit dashboard" not in page
+    assert "SQL Lab" not in page
+
+
+def test_an_editor_can_query_the_lake(browser: Browser, superset: Superset, endpoints: Endpoints) -> None:
+    """An editor role without its data, or SQL Lab failing on Iceberg's partition metadata."""
+    logged_in(browser, superset, "editor")
+    answer = browser.evaluate(
+        f"""(async () => {{
+          const token = (await (await fetch('/api/v1/security/csrf_token/')).json()).result;
+          const list = await (await fetch('/api/v1/database/')).json();
+          const lake = list.result.find(database => database.database_name === 'lake');
+          const schema = {json.dumps(endpoints.marts_schema)};
+          const headers = {{'X-CSRFToken': token, 'Content-Type': 'application/json'}};
+          const table = await (await fetch(
+            `/api/v1/database/${{lake.id}}/table_metadata/?name=daily_orders&schema=${{schema}}`)).json();
+          const body = JSON.stringify({{database_id: lake.id, schema, runAsync: false,
+            client_id: 'test' + Date.now() % 1e6, sql: 'SELECT sum(orders) AS orders FROM daily_orders'}});
+          const query = await (await fetch('/api/v1/sqllab/execute/', {{method: 'POST', headers, body}})).json();
+          return JSON.stringify({{table, query}});
+        }})()"""
+    )
+    found = json.loads(answer)
+    assert "record_count" not in found["table"]["selectStar"], found["table"]["selectStar"]
+    assert found["table"]["indexes"] == [], found["table"]["indexes"]
+    assert found["query"]["data"][0]["orders"] > 0, found["query"]
+
+
+def test_a_wrong_password_is_refused(browser: Browser, superset: Superset) -> None:
+    """A login form that lets anyone in, or that says nothing."""
+    log_in(browser, superset, "viewer", password="not-the-password")
+    browser.wait_for("document.body.innerText.includes('Invalid username or password')", "the refusal", 60)
+    browser.open(superset.url + DASHBOARD)
+    browser.wait_for("location.pathname.startsWith('/login')", "the login page instead of the dashboard", 60)
+
+
+def test_the_login_pages_events_leave_the_session_alone(superset: Superset) -> None:
+    """A login that is undone at once: the answer to an anonymous event must carry no session cookie."""
+    request = urllib.request.Request(f"{superset.url}/superset/log/?explode=events", data=b"events=[]")
+    with urllib.request.urlopen(request, timeout=60) as response:
+        assert response.status == 204
+        assert response.headers.get("Set-Cookie") is None

@@ -1,0 +1,102 @@
+"""The whole dev program, run once on Pulumi mocks; what it registers is what the tests look at."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from pulumi.runtime import rpc, sync_await
+
+ROOT = Path(__file__).resolve().parents[3]
+ROOT_SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef"
+SECRET_SIGNATURE = rpc._special_sig_key
+DIGEST = "sha256:" + "a1" * 32
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One registered resource. `inputs` still has secrets in their wrapping."""
+
+    type: str
+    name: str
+    inputs: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        return self.type.rsplit(":", 1)[1]
+
+    @property
+    def known_as(self) -> str:
+        """The name in the cluster."""
+        return str(plain(self.inputs)["metadata"]["name"])
+
+
+def plain(value: Any) -> Any:
+    """Return the value without the wrapping of secrets, as the cluster gets it."""
+    if isinstance(value, dict):
+        if SECRET_SIGNATURE in value:
+            return plain(value["value"])
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+class Recorder(pulumi.runtime.Mocks):
+    """Gives every resource an id and keeps what it was registered with."""
+
+    def __init__(self) -> None:
+        self.resources: list[Resource] = []
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        self.resources.append(Resource(args.typ, args.name, dict(args.inputs)))
+        outputs = dict(args.inputs)
+        if args.typ.endswith(":BuildahImage"):
+            outputs["reference"] = f"{outputs['host']}/{outputs['repository']}@{DIGEST}"
+        if args.typ == "docker-build:index:Image":
+            outputs["digest"] = DIGEST
+        return f"{args.name}-id", outputs
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+        raise AssertionError(f"the program calls {args.token}; nothing in it may depend on a look-up")
+
+
+def stack_config(name: str = "dev") -> dict[str, str]:
+    """Return the committed stack file's settings, as Pulumi hands them to the program."""
+    values = yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())["config"]
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+
+
+def run_program(config: dict[str, str]) -> tuple[list[Resource], dict[str, Any]]:
+    """Run `__main__.py` on mocks; return its resources and stack outputs."""
+    recorder = Recorder()
+    pulumi.runtime.set_mocks(recorder, project="headwater", stack="dev", preview=False)
+    pulumi.runtime.config.set_all_config({**config, "headwater:rootSecret": ROOT_SECRET}, ["headwater:rootSecret"])
+    exported: dict[str, Any] = {}
+    original, pulumi.export = pulumi.export, exported.__setitem__
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "environ", {**os.environ, "HEADWATER_KUBE_CONTEXT": "headwater"})
+            runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+            sync_await._sync_await(pulumi.runtime.stack.wait_for_rpcs())
+    finally:
+        pulumi.export = original
+        pulumi.runtime.config.set_all_config({}, [])
+    return recorder.resources, exported
+
+
+@pytest.fixture(scope="session")
+def program() -> tuple[list[Resource], dict[str, Any]]:
+    config = stack_config()
+    images = {**json.loads(config["headwater:images"]), "builder": "buildah"}
+    return run_program({**config, "headwater:images": json.dumps(images)})
+
+
+@pytest.fixture(scope="session")
+def resources(program: tuple[list[Resource], dict[str, Any]]) -> list[Resource]:
+    return program[0]

@@ -1,0 +1,339 @@
+"""The whole dev program: what must hold of every resource it makes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from components.secrets import derive
+from tests.unit.components.conftest import (
+    DIGEST,
+    ROOT,
+    ROOT_SECRET,
+    SECRET_SIGNATURE,
+    Resource,
+    plain,
+    run_program,
+    stack_config,
+)
+
+WORKLOADS = {"Deployment", "StatefulSet", "Job", "CronJob"}
+
+
+def pod_specs(resources: list[Resource]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for resource in resources:
+        if resource.kind in WORKLOADS:
+            spec = plain(resource.inputs)["spec"]
+            if resource.kind == "CronJob":
+                spec = spec["jobTemplate"]["spec"]
+            yield f"{resource.kind}/{resource.known_as}", spec["template"]["spec"]
+
+
+def containers(resources: list[Resource]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, spec in pod_specs(resources):
+        for container in [*spec["containers"], *spec.get("initContainers", [])]:
+            yield f"{name}/{container['name']}", container
+
+
+def test_the_platform_is_complete(resources: list[Resource]) -> None:
+    """A component that nobody calls any more would leave a hole that no other test sees."""
+    made = {f"{resource.kind}/{resource.known_as}" for resource in resources if resource.kind in WORKLOADS}
+    assert made == {
+        "StatefulSet/postgres", "StatefulSet/minio", "StatefulSet/shop",
+        "Deployment/catalog", "Deployment/trino", "Deployment/superset",
+        "Deployment/dagster-webserver", "Deployment/dagster-daemon", "Deployment/dagster-code",
+        "Job/postgres-init", "Job/minio-init", "Job/superset-init", "Job/shop-seed", "Job/shop-init",
+        "CronJob/ingestion", "CronJob/shop-live",
+    }  # fmt: skip
+
+
+def test_images_are_named_by_digest(resources: list[Resource]) -> None:
+    """A tag can be moved: two nodes, or two days, would run different bits under one name."""
+    for name, container in containers(resources):
+        assert container["image"].endswith(f"@{DIGEST}"), f"{name} runs {container['image']}"
+        assert ":latest" not in container["image"]
+
+
+def test_every_container_has_requests_and_a_memory_limit(resources: list[Resource]) -> None:
+    """Without a limit one query takes the node's memory and the kernel picks the victim."""
+    for name, container in containers(resources):
+        assert set(container["resources"]["requests"]) == {"cpu", "memory"}, name
+        assert "memory" in container["resources"]["limits"], name
+
+
+def test_every_server_has_three_probes(resources: list[Resource]) -> None:
+    """A hung server stays in its Service for ever, and `pulumi up` ends before it can be used."""
+    for name, container in containers(resources):
+        if name.startswith(("Deployment", "StatefulSet")):
+            assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(container), name
+
+
+def test_containers_have_no_privileges(resources: list[Resource]) -> None:
+    """A broken-into container must not become root, gain capabilities or change its own programs."""
+    for name, spec in pod_specs(resources):
+        assert spec["securityContext"]["runAsNonRoot"] is True, name
+        assert spec["securityContext"]["runAsUser"] == 10001, name
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+    for name, container in containers(resources):
+        context = container["securityContext"]
+        assert context["readOnlyRootFilesystem"] is True, name
+        assert context["allowPrivilegeEscalation"] is False, name
+        assert context["capabilities"] == {"drop": ["ALL"]}, name
+
+
+def test_only_dagster_gets_a_token_of_the_cluster(resources: list[Resource]) -> None:
+    """A token in every pod turns each hole into one in the whole namespace."""
+    for name, spec in pod_specs(resources):
+        assert spec["serviceAccountName"], name
+        assert spec["serviceAccountName"] != "default", name
+        assert spec["automountServiceAccountToken"] is ("/dagster-" in name), name
+
+
+def test_dagster_may_only_handle_jobs_of_its_namespace(resources: list[Resource]) -> None:
+    """A cluster role, a wildcard or access to Secrets would give a pipeline's code the whole platform."""
+    assert not [r for r in resources if r.kind.startswith("Cluster")]
+    (role,) = [plain(r.inputs) for r in resources if r.kind == "Role"]
+    granted = {kind for rule in role["rules"] for kind in rule["resources"]}
+    assert "secrets" not in granted
+    assert "*" not in json.dumps(role["rules"])
+
+
+def test_node_ports_are_only_those_of_the_stack_file(resources: list[Resource]) -> None:
+    """A service that slips to NodePort or LoadBalancer is open to whoever reaches the node."""
+    exposed = {}
+    for resource in resources:
+        if resource.kind == "Service":
+            spec = plain(resource.inputs)["spec"]
+            assert spec["type"] in {"ClusterIP", "NodePort"}
+            if spec["type"] == "NodePort":
+                exposed[resource.known_as] = spec["ports"][0]["nodePort"]
+    assert exposed == json.loads(stack_config()["headwater:kubernetes"])["exposure"]["ports"]
+
+
+def test_every_served_port_has_a_policy_and_each_namespace_denies_the_rest(resources: list[Resource]) -> None:
+    """Without a policy of its own a workload is unreachable where policies hold; without the denial all is open."""
+    policies = [plain(r.inputs) for r in resources if r.kind == "NetworkPolicy"]
+    denials = {p["metadata"]["namespace"] for p in policies if not p["spec"]["podSelector"]}
+    assert denials == {"headwater", "petco"}
+    allowed = {json.dumps(p["spec"]["podSelector"].get("matchLabels"), sort_keys=True) for p in policies}
+    for resource in resources:
+        if resource.kind == "Service":
+            assert json.dumps(plain(resource.inputs)["spec"]["selector"], sort_keys=True) in allowed, resource.name
+
+
+def test_policies_name_workloads_that_exist(resources: list[Resource]) -> None:
+    """A peer spelled wrong shuts out a client, and only on clusters that enforce policies."""
+    names = set()
+    for resource in resources:
+        if resource.kind in WORKLOADS:
+            names.add(plain(resource.inputs)["metadata"]["labels"]["app.kubernetes.io/name"])
+    for resource in resources:
+        if resource.kind == "NetworkPolicy":
+            for rule in plain(resource.inputs)["spec"].get("ingress", []):
+                for peer in rule.get("from", []):
+                    assert set(peer["podSelector"]["matchExpressions"][0]["values"]) <= names, resource.name
+
+
+def test_the_catalog_is_open_to_trino_and_ingestion_only(resources: list[Resource]) -> None:
+    """Whoever reaches the catalog with its token can drop every table."""
+    (policy,) = [plain(r.inputs) for r in resources if r.kind == "NetworkPolicy" and r.known_as == "catalog"]
+    peers = [v for rule in policy["spec"]["ingress"] for peer in rule["from"]
+             for v in peer["podSelector"]["matchExpressions"][0]["values"]]  # fmt: skip
+    assert sorted(peers) == ["ingestion", "trino"]
+
+
+def test_within_the_cluster_only_nothing_is_open_to_all() -> None:
+    """An empty list of sources in a policy means everyone: Superset would be open to every pod."""
+    inside = {
+        "headwater:images": '{"builder": "buildah"}',
+        "headwater:kubernetes": '{"exposure": {"kind": "cluster_ip"}}',
+    }
+    resources, exported = run_program({**stack_config(), **inside})
+    assert not [r for r in resources if r.kind == "Service" and plain(r.inputs)["spec"]["type"] != "ClusterIP"]
+    for resource in resources:
+        if resource.kind == "NetworkPolicy":
+            for rule in plain(resource.inputs)["spec"].get("ingress", []):
+                assert rule["from"], resource.name
+    assert exported["dashboard"] == "http://superset.headwater:8088"
+
+
+def credentials() -> set[str]:
+    """Return every credential that the program derives."""
+    names = [f"postgres-{role}" for role in ("postgres", "dagster", "superset", "catalog", "meltano")]
+    names += [f"minio-root-{half}" for half in ("user", "password")]
+    names += [f"minio-{who}-{half}-key" for who in ("trino", "ingestion", "catalog") for half in ("access", "secret")]
+    names += [f"shop-{role}" for role in ("postgres", "shop", "headwater_reader")]
+    names += [f"superset-{what}" for what in ("secret-key", "admin", "editor", "viewer")]
+    names += ["catalog-token", "trino-shared-secret"]
+    return {derive(ROOT_SECRET, name) for name in names} | {ROOT_SECRET}
+
+
+def visible(value: Any) -> Iterator[str]:
+    """Yield every string that is not inside a secret."""
+    if isinstance(value, dict):
+        if SECRET_SIGNATURE not in value:
+            for key, item in value.items():
+                yield str(key)
+                yield from visible(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from visible(item)
+    elif isinstance(value, str):
+        yield value
+
+
+def secret_strings(value: Any) -> Iterator[str]:
+    if isinstance(value, dict) and SECRET_SIGNATURE in value:
+        yield from visible(plain(value))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from secret_strings(item)
+
+
+def test_no_credential_is_readable_in_the_state(resources: list[Resource]) -> None:
+    """One credential in an environment variable or ConfigMap stands in the state, in diffs and in CI logs."""
+    for resource in resources:
+        text = "\n".join(visible(resource.inputs))
+        for credential in credentials():
+            assert credential not in text, f"{resource.type} {resource.name} shows a credential"
+
+
+def test_every_credential_is_used_as_a_secret(resources: list[Resource]) -> None:
+    """The test above would find nothing if it looked for credentials that the program no longer derives."""
+    inside = {text for r in resources if r.kind == "Secret" for text in secret_strings(r.inputs["stringData"])}
+    unused = credentials() - {ROOT_SECRET} - inside
+    assert not unused, f"{len(unused)} credentials of this test are in no Secret of the program"
+    for resource in resources:
+        if resource.kind == "Secret":
+            for key, value in (
+                resource.inputs["stringData"].items() if SECRET_SIGNATURE not in resource.inputs["stringData"] else ()
+            ):
+                assert SECRET_SIGNATURE in value, f"{resource.name} {key}"
+
+
+def test_secret_references_point_to_keys_that_exist(resources: list[Resource]) -> None:
+    """A renamed key leaves a pod in CreateContainerConfigError, long after the review."""
+    keys = {
+        (plain(r.inputs)["metadata"]["namespace"], r.known_as): set(plain(r.inputs)["stringData"])
+        for r in resources
+        if r.kind == "Secret"
+    }
+    config = {(plain(r.inputs)["metadata"]["namespace"], r.known_as) for r in resources if r.kind == "ConfigMap"}
+    namespaces = {
+        f"{r.kind}/{r.known_as}": plain(r.inputs)["metadata"]["namespace"] for r in resources if r.kind in WORKLOADS
+    }
+    for name, spec in pod_specs(resources):
+        space = namespaces[name]
+        for container in spec["containers"]:
+            for variable in container.get("env", []):
+                if "valueFrom" in variable:
+                    source = variable["valueFrom"]["secretKeyRef"]
+                    assert source["key"] in keys[space, source["name"]], f"{name} {variable['name']}"
+            for source in container.get("envFrom", []):
+                if "secretRef" in source:
+                    assert (space, source["secretRef"]["name"]) in keys, name
+                else:
+                    assert (space, source["configMapRef"]["name"]) in config, name
+        for volume in spec.get("volumes", []):
+            if "secret" in volume:
+                wanted = {item["key"] for item in volume["secret"]["items"]}
+                assert wanted <= keys[space, volume["secret"]["secretName"]], f"{name} {volume['name']}"
+
+
+def test_objects_carry_the_labels_that_people_select_by(resources: list[Resource]) -> None:
+    """`kubectl get pods -l app.kubernetes.io/name=trino` and `make logs c=trino` find nothing without them."""
+    wanted = {
+        f"app.kubernetes.io/{part}" for part in ("name", "instance", "component", "part-of", "managed-by", "version")
+    }
+    for resource in resources:
+        if resource.kind in WORKLOADS | {"Service", "Secret", "ConfigMap", "ServiceAccount"}:
+            labels = plain(resource.inputs)["metadata"]["labels"]
+            assert wanted <= set(labels), resource.name
+            assert labels["app.kubernetes.io/part-of"] == "headwater"
+
+
+def test_a_deployment_selects_only_its_own_pods(resources: list[Resource]) -> None:
+    """Two workloads with one selector adopt or serve each other's pods."""
+    selectors = [
+        (plain(r.inputs)["metadata"]["namespace"], json.dumps(plain(r.inputs)["spec"]["selector"], sort_keys=True))
+        for r in resources
+        if r.kind in {"Deployment", "StatefulSet"}
+    ]
+    assert len(selectors) == len(set(selectors))
+
+
+def test_volumes_outlive_their_statefulset(resources: list[Resource]) -> None:
+    """A replaced StatefulSet would take the lake with it."""
+    for resource in resources:
+        if resource.kind == "StatefulSet":
+            policy = plain(resource.inputs)["spec"]["persistentVolumeClaimRetentionPolicy"]
+            assert policy == {"whenDeleted": "Retain", "whenScaled": "Retain"}, resource.name
+
+
+def test_jobs_do_not_expire(resources: list[Resource]) -> None:
+    """A Job that the cluster removes by itself is a difference in every later preview."""
+    for resource in resources:
+        if resource.kind == "Job":
+            assert "ttlSecondsAfterFinished" not in plain(resource.inputs)["spec"], resource.name
+
+
+def test_templates_never_run_by_themselves(resources: list[Resource]) -> None:
+    """Dagster starts ingestion; a CronJob that runs too would load everything twice."""
+    for resource in resources:
+        if resource.kind == "CronJob":
+            assert plain(resource.inputs)["spec"]["suspend"] is True, resource.name
+
+
+def test_nothing_skips_the_wait(resources: list[Resource]) -> None:
+    """With skipAwait `pulumi up` would end before anything runs."""
+    for resource in resources:
+        assert "skipAwait" not in json.dumps(plain(resource.inputs)), resource.name
+
+
+def test_passwords_are_exported_as_secrets(program: tuple[list[Resource], dict[str, Any]]) -> None:
+    """`pulumi stack output` would print the administrator's password."""
+    _, exported = program
+    assert exported["dashboard"] == "http://127.0.0.1:30088"
+    for password in exported["superset_passwords"].values():
+        assert pulumi_is_secret(password)
+
+
+def pulumi_is_secret(output: Any) -> bool:
+    import asyncio
+
+    async def ask() -> bool:
+        return bool(await output.is_secret())
+
+    return asyncio.new_event_loop().run_until_complete(ask())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "absent"),
+    [
+        ({"headwater:example": '{"enabled": false}'}, {"StatefulSet/shop", "Job/shop-seed", "CronJob/shop-live"}),
+        ({"headwater:catalog": '{"uri": "https://catalog.example.com/api"}'}, {"Deployment/catalog"}),
+    ],
+)
+def test_parts_can_be_left_out(overrides: dict[str, str], absent: set[str]) -> None:
+    """A platform without the example, or on someone's own catalog, still wires up."""
+    images = json.dumps({"builder": "buildah"})
+    resources, _ = run_program({**stack_config(), "headwater:images": images, **overrides})
+    made = {f"{r.kind}/{r.known_as}" for r in resources if r.kind in WORKLOADS}
+    assert not made & absent
+    assert "Deployment/trino" in made
+
+
+def test_docker_builds_the_same_images() -> None:
+    """A laptop with Docker gets references by digest like any other machine."""
+    images = json.dumps({"builder": "docker"})
+    resources, _ = run_program({**stack_config(), "headwater:images": images})
+    assert len([r for r in resources if r.type == "docker-build:index:Image"]) == 8
+    test_images_are_named_by_digest(resources)
+
+
+def test_the_program_stays_readable() -> None:
+    """`__main__.py` is the table of the platform's parts; logic belongs in components."""
+    assert len((ROOT / "__main__.py").read_text().splitlines()) < 100
