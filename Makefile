@@ -48,4 +48,4 @@ lint:
 lock:
 	@$(HEADWATER) lock
 bench:
-	@$(HEADWATER) bench
+	@$(HEADWATER) bench $(call option,restart,--restart)

@@ -59,6 +59,10 @@ def _destroy(parser: argparse.ArgumentParser) -> None:
     _flag(parser, "--yes", "do not ask (yes=1)")
 
 
+def _bench(parser: argparse.ArgumentParser) -> None:
+    _flag(parser, "--restart", "also measure `make down` and the `make up` after it (restart=1)")
+
+
 def _logs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--component", help="whose logs (c=trino)")
     _flag(parser, "--follow", "go on showing new lines (f=1)")
@@ -105,7 +109,7 @@ COMMANDS = (
     Command("test", "the test suite; `only=` one part of it", "make test only=unit k=settings", _test),
     Command("lint", "all static checks", "make lint"),
     Command("lock", "write all lock files anew from their inputs", "make lock"),
-    Command("bench", "measure the running platform, write docs/benchmarks.md", "make bench"),
+    Command("bench", "measure the running platform, write docs/benchmarks.md", "make bench restart=1", _bench),
     Command("help", "this list", "make help"),
 )
 

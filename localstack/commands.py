@@ -67,7 +67,7 @@ def _with_console(chosen: argparse.Namespace, home: Home) -> int:
             case "lock":
                 return locking.run(console)
             case _:
-                return _bench(home)
+                return _bench(home, restart=chosen.restart)
     except StepFailed as error:
         console.report(error)
         raise
@@ -91,10 +91,10 @@ def _run_pipeline(home: Home, console: Console) -> int:
     return 0
 
 
-def _bench(home: Home) -> int:
+def _bench(home: Home, *, restart: bool) -> int:
     from localstack.stack import CHECKOUT
 
-    argv = [sys.executable, "-m", "tests.benchmarks.measure"]
+    argv = [sys.executable, "-m", "tests.benchmarks.measure", *(["--restart"] if restart else [])]
     return subprocess.run(argv, env=home.environment(), cwd=CHECKOUT, check=False).returncode
 
 

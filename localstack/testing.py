@@ -160,8 +160,9 @@ def run_suite(home: Home, console: Console, suite: Suite, expression: str | None
     """Run pytest over a suite, its output shown as it comes."""
     report = console.log.with_suffix(f".{suite.title.replace('/', '-')}.xml")
     report.unlink(missing_ok=True)
+    # Short tracebacks: long ones print arguments, and a connection's arguments hold its password.
     argv = [str(suite.python), "-m", "pytest", *map(str, suite.folders), "-v", "--no-header", "--durations=0", "-p",
-            "no:cacheprovider", "--durations-min=3600", f"--junit-xml={report}"]  # fmt: skip
+            "no:cacheprovider", "--durations-min=3600", "--tb=short", f"--junit-xml={report}"]  # fmt: skip
     argv += [] if expression is None else ["-k", expression]
     console.say(f"=== {suite.title}")
     environment = home.environment() | {"PYTHONUNBUFFERED": "1"} | dict(suite.environment)
