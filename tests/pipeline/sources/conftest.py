@@ -95,6 +95,8 @@ def shop() -> Iterator[Shop]:
     folder = Path(tempfile.mkdtemp(prefix="headwater-postgres-"))
     secrets, port = folder / "secrets", free_port()
     secrets.mkdir()
+    # A copy: the account below cannot look into a checkout in somebody's home.
+    image = shutil.copytree(POSTGRES, folder / "image")
     for role in ("postgres", "shop", "headwater_reader", "analytics"):
         (secrets / role).write_text(f"{role}-it's-a-test")
     # PostgreSQL refuses to run as root.
@@ -108,7 +110,7 @@ def shop() -> Iterator[Shop]:
         "listen_addresses": "127.0.0.1",
         "port": str(port),
         "unix_socket_directories": str(folder),
-        "hba_file": str(POSTGRES / "pg_hba.conf"),
+        "hba_file": str(image / "pg_hba.conf"),
     }
     running: list[subprocess.Popen[bytes]] = []
 
@@ -117,14 +119,14 @@ def shop() -> Iterator[Shop]:
             subprocess.Popen(
                 [
                     *account,
-                    str(POSTGRES / "postgres-server"),
+                    str(image / "postgres-server"),
                     *(part for name, value in options.items() for part in ("-c", f"{name}={value}")),
                 ],
                 env={
                     "PATH": f"{BINARIES}:{os.environ['PATH']}",
                     "PGDATA": str(folder / "data" / "15"),
                     "POSTGRES_SECRETS": str(secrets),
-                    "POSTGRES_CONFIG": str(POSTGRES / "postgresql.conf"),
+                    "POSTGRES_CONFIG": str(image / "postgresql.conf"),
                 },
                 stdout=log,
                 stderr=log,
