@@ -87,10 +87,8 @@ RENAMED = {"Chew toys": "Chews"}
 
 def test_orders_by_channel_equal_the_source(shop: Any, trino: Any) -> None:
     """Orders without lines, or counted once a line: the order counts by channel would differ."""
-    source = dict(
-        rows(shop, "select channel, count(*) from shop.orders where status <> 'cancelled' group by 1")  # type: ignore[arg-type]
-    )
-    lake = dict(rows(trino, "select channel, sum(orders) from marts.daily_orders group by 1"))  # type: ignore[arg-type]
+    source = dict(rows(shop, "select channel, count(*) from shop.orders where status <> 'cancelled' group by 1"))
+    lake = dict(rows(trino, "select channel, sum(orders) from marts.daily_orders group by 1"))
     assert lake == source
 
 
@@ -99,7 +97,7 @@ def test_money_keeps_its_type(trino: Any) -> None:
     types = dict(
         rows(
             trino,
-            "select column_name, data_type from information_schema.columns "  # type: ignore[arg-type]
+            "select column_name, data_type from information_schema.columns "
             "where table_schema = 'raw' and table_name = 'order_items'",
         )
     )

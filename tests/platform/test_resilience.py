@@ -6,14 +6,13 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from .commands import ROOT, headwater
 from .test_data import rows
 
-ROOT = Path(__file__).resolve().parents[2]
 WORKLOADS = [
     ("headwater", "statefulset/postgres"),
     ("headwater", "statefulset/minio"),
@@ -25,20 +24,6 @@ WORKLOADS = [
     ("headwater", "deployment/superset"),
     ("petco", "statefulset/shop"),
 ]
-
-
-def headwater(*arguments: str, timeout: int = 900) -> str:
-    """Output of one `localstack/headwater` command; fails with its last lines."""
-    done = subprocess.run(
-        [ROOT / "localstack" / "headwater", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    assert done.returncode == 0, f"headwater {' '.join(arguments)}: {(done.stdout + done.stderr)[-3000:]}"
-    return done.stdout
 
 
 def pulumi_changes(environment: dict[str, str]) -> dict[str, int]:
