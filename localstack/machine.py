@@ -18,7 +18,7 @@ from localstack.home import Home
 
 MEMORY_GIB = 7.0
 """What the idle platform takes, with a pipeline run on top."""
-DISK_GIB = {True: 30.0, False: 5.0}
+DISK_GIB = {True: 35.0, False: 5.0}
 """Free space that the first `make up` (True) takes with its caches and images, and that a later one wants."""
 SOURCE_TIMEOUT_S = 60
 REGISTRY_PORT = 5000

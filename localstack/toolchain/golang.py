@@ -33,11 +33,16 @@ def go_environment(home: Home) -> dict[str, str]:
     user_modules = Path(environment.get("HOME", "/nonexistent")) / "go/pkg/mod"
     if not user_modules.is_dir():
         environment.setdefault("GOMODCACHE", str(home.cache / "go/mod"))
-        environment.setdefault("GOCACHE", str(home.cache / "go/build"))
+        environment.setdefault("GOCACHE", str(compile_cache(home)))
     environment.setdefault(
         "GOPATH", str(home.cache / "go/path") if not user_modules.is_dir() else str(user_modules.parents[1])
     )
     return environment
+
+
+def compile_cache(home: Home) -> Path:
+    """Where Go keeps compiled packages while tools are built: 9 GB that nobody needs once all are."""
+    return home.cache / "go/build"
 
 
 def find_go(home: Home) -> Path | None:

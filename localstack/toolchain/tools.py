@@ -10,7 +10,7 @@ from pathlib import Path
 from localstack.home import Home
 from localstack.reporting import Console
 from localstack.toolchain import builds, packages, pulumi
-from localstack.toolchain.golang import find_go
+from localstack.toolchain.golang import compile_cache, find_go
 from localstack.toolchain.versions import Build, versions
 
 PACKAGE_S = 3
@@ -112,3 +112,5 @@ def ensure(home: Home, console: Console) -> None:
             step.skip("is installed")
         else:
             pulumi.install_plugin(home, step)
+    if compile_cache(home).exists():
+        shutil.rmtree(compile_cache(home))
