@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from localstack import cluster, machine, plan, registry, stack, toolchain
@@ -25,6 +27,8 @@ BASE_MB, BASE_S = 105, 60
 IMAGES_MB, IMAGES_S = 1100, 600
 DEPLOY_S, NO_CHANGE_S, CLUSTER_S, PIPELINE_S = 180, 15, 30, 240
 READY_S = 600
+# Buildah's network for RUN steps, and the bridge that it leaves behind.
+BUILD_NETWORK, BUILD_BRIDGE = "podman", "cni-podman0"
 LOCATION_S = 180
 
 
@@ -205,7 +209,8 @@ def destroy(home: Home, console: Console) -> None:
         if busy:
             raise LocalError(f"still mounted, unmount them first: {', '.join(busy)}")
         step.update("remove")
-        make_writable(home.root)
+        if os.geteuid() != 0:
+            make_writable(home.root)
         shutil.rmtree(home.root)
     print("Everything is removed. The checkout is untouched.")
 
@@ -241,3 +246,23 @@ def purge_packages(home: Home, console: Console) -> None:
             step.skip(f"needed by {', '.join(sorted(others))}; by hand: apt-get purge {' '.join(added)}")
             return
         step.run(["apt-get", "-q", "--yes", "purge", *added])
+        remove_traces(Path("/"), added)
+        if "buildah" in added and shutil.which("podman") is None and Path("/sys/class/net", BUILD_BRIDGE).exists():
+            step.run(["ip", "link", "delete", BUILD_BRIDGE])
+
+
+def remove_traces(root: Path, added: Iterable[str]) -> None:
+    """Remove what the purged packages made while they ran, below `root`; folders that hold anything else stay."""
+    traces = {
+        "buildah": ("etc/cni/net.d/cni.lock", "run/headwater-buildah", f"var/lib/cni/networks/{BUILD_NETWORK}"),
+        "containerd": ("run/containerd",),
+    }
+    for path in (root / name for package in traces.keys() & added for name in traces[package]):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    for name in ("etc/cni/net.d", "etc/cni", "var/lib/cni/networks", "var/lib/cni/results", "var/lib/cni"):
+        folder = root / name
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()

@@ -180,3 +180,14 @@ def test_mounts_below_the_home_are_found() -> None:
     """`rm -r` through a mount."""
     mounts = "a /var/lib/headwater/cluster/x tmpfs\nb /var/lib/headwater2 ext4\n"
     assert lifecycle.mounts_below(Path("/var/lib/headwater"), mounts) == ["/var/lib/headwater/cluster/x"]
+
+
+def test_destroy_takes_the_traces_of_its_own_packages_only(tmp_path: Path) -> None:
+    """A machine that is not as it was before; or another tool's networks gone with ours."""
+    for name in ("etc/cni/net.d/cni.lock", "var/lib/cni/networks/podman/lock", "var/lib/cni/networks/other/lock"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "run/containerd").mkdir(parents=True)
+    lifecycle.remove_traces(tmp_path, ("buildah", "ipset"))
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if not any(path.glob("*"))}
+    assert left == {"etc", "run/containerd", "var/lib/cni/networks/other/lock"}
