@@ -45,7 +45,8 @@ if stack.catalog.uri is None:
     catalog = RestCatalog("catalog", parts, inside).connection
 else:
     root = warehouse(storage.store("trino"))
-    catalog = connections.Catalog(stack.catalog.uri, root, config.get_secret(settings.CATALOG_TOKEN))
+    token = config.get_secret(settings.CATALOG_TOKEN)
+    catalog = connections.Catalog(stack.catalog.uri, root, None if token is None else connections.BearerToken(token))
 
 # The example company: a source system that the platform reads and does not own.
 source = None

@@ -51,7 +51,10 @@ class RestCatalog(pulumi.ComponentResource):
         after = pulumi.ResourceOptions(parent=self, depends_on=[server])
         service = network.service("catalog", identity, PORT, after, port_name="http")
         self.connection = connections.Catalog(
-            uri=f"http://catalog:{PORT}", warehouse=warehouse(args.store), token=token, ready=(server, service)
+            uri=f"http://catalog:{PORT}",
+            warehouse=warehouse(args.store),
+            authentication=connections.BearerToken(token),
+            ready=(server, service),
         )
         self.register_outputs({})
 
@@ -63,8 +66,8 @@ def warehouse(store: ObjectStore) -> str:
 
 def server_container(image: pulumi.Input[str], database: Database, store: ObjectStore, memory: str) -> Container:
     """Return the server's container. CATALOG_* become Iceberg catalog properties: `__` is `-`, `_` is `.`."""
-    environment = {
-        "CATALOG_URI": f"jdbc:postgresql://{database.host}:{database.port}/{database.name}",
+    environment: dict[str, pulumi.Input[str]] = {
+        "CATALOG_URI": database.jdbc_uri(),
         "CATALOG_JDBC_USER": database.user,
         "CATALOG_WAREHOUSE": warehouse(store),
         "CATALOG_CLIENT_REGION": store.region,
