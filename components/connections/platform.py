@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,10 +31,16 @@ class Exposure:
 
 @dataclass(frozen=True)
 class Registry:
-    """Where images go. `host` is its address, `prefix` the path below it."""
+    """Where images go. `host` is its address, `prefix` the path below it.
+
+    prepare: image → what must exist before it is pushed. cache_tag: the tag that may move, for the layers of the last
+    build; None where builds keep their layers elsewhere.
+    """
 
     host: str
     prefix: str
+    prepare: Callable[[str], Sequence[pulumi.Resource]] = lambda _image: ()
+    cache_tag: str | None = None
 
     def repository(self, image: str) -> str:
         """Return the image's repository, without tag or digest."""

@@ -23,7 +23,8 @@ class S3Credentials:
 class ObjectStore:
     """A bucket and how one consumer reaches it.
 
-    endpoint: None is AWS's own. credentials: None is the workload's identity. ready: what must exist before use.
+    endpoint: None is AWS's own. credentials: None is the workload's identity, whose role's ARN is `role`.
+    ready: what must exist before use.
     """
 
     bucket: str
@@ -31,6 +32,7 @@ class ObjectStore:
     endpoint: str | None = None
     path_style: bool = False
     credentials: S3Credentials | None = None
+    role: str | None = None
     ready: tuple[pulumi.Resource, ...] = ()
 
     def trino_properties(self) -> dict[str, str]:
