@@ -13,11 +13,14 @@ from components.connections import S3Credentials
 # The services that the program or its provider calls, by the provider's names for their endpoints.
 SERVICES = ("budgets", "ec2", "ecr", "eks", "glue", "iam", "kms", "logs", "rds", "s3", "secretsmanager", "sns", "sts")
 
+STACK_TAG = "headwater:stack"
+
 
 @dataclass(frozen=True)
 class Account:
-    """What every AWS component stands on. credentials: an emulator's, None on AWS."""
+    """What every AWS component stands on. stack: its name, for tags. credentials: an emulator's, None on AWS."""
 
+    stack: str
     settings: settings.Aws
     provider: aws.Provider
     credentials: S3Credentials | None = None
@@ -64,13 +67,7 @@ def provider(stack: str, configured: settings.Aws, credentials: S3Credentials | 
 
     credentials: an emulator's keys; None takes those of the environment.
     """
-    tags = {
-        "headwater:stack": stack,
-        "headwater:owner": configured.tags.owner,
-        "headwater:cost-center": configured.tags.cost_center,
-        "headwater:managed-by": "pulumi",
-    }
-    default_tags = aws.ProviderDefaultTagsArgs(tags=tags)
+    default_tags = aws.ProviderDefaultTagsArgs(tags=shared_tags(stack, configured))
     if configured.endpoint is None:
         return aws.Provider(
             "aws", region=configured.region, allowed_account_ids=[configured.account], default_tags=default_tags
@@ -91,6 +88,16 @@ def provider(stack: str, configured: settings.Aws, credentials: S3Credentials | 
         skip_region_validation=True,
         skip_requesting_account_id=True,
     )
+
+
+def shared_tags(stack: str, configured: settings.Aws) -> dict[str, str]:
+    """Return the tags of every resource of the stack."""
+    return {
+        STACK_TAG: stack,
+        "headwater:owner": configured.tags.owner,
+        "headwater:cost-center": configured.tags.cost_center,
+        "headwater:managed-by": "pulumi",
+    }
 
 
 def tags(component: str, name: str | None = None) -> dict[str, str]:

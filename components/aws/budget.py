@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from components.aws.account import Account, tags
+from components.aws.account import STACK_TAG, Account, tags
 from components.settings.aws import Budget
 
 # Share of the limit in percent, and whether it is what was spent or what the month will come to.
@@ -13,10 +13,10 @@ ALARMS = ((80, "ACTUAL"), (100, "ACTUAL"), (100, "FORECASTED"))
 
 
 class MonthlyBudget(pulumi.ComponentResource):
-    """The budget. The tag `headwater:stack` counts once it is activated as a cost allocation tag in Billing."""
+    """The budget. The stack's tag counts once it is activated as a cost allocation tag in Billing."""
 
     def __init__(
-        self, name: str, account: Account, configured: Budget, stack: str, opts: pulumi.ResourceOptions | None = None
+        self, name: str, account: Account, configured: Budget, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("headwater:aws:Budget", name, None, opts)
         aws.budgets.Budget(
@@ -28,7 +28,7 @@ class MonthlyBudget(pulumi.ComponentResource):
             limit_amount=str(configured.monthly_usd),
             limit_unit="USD",
             cost_filters=[
-                aws.budgets.BudgetCostFilterArgs(name="TagKeyValue", values=[f"user:headwater:stack${stack}"])
+                aws.budgets.BudgetCostFilterArgs(name="TagKeyValue", values=[f"user:{STACK_TAG}${account.stack}"])
             ],
             notifications=[
                 aws.budgets.BudgetNotificationArgs(

@@ -19,6 +19,7 @@ from components.aws.nodes import SPOT, Nodes
 from components.aws.registry import EcrRegistry
 from components.aws.storage import Pods, S3Storage, StorageArgs
 from components.connections import Platform, S3Credentials
+from components.database import SERVICES
 from components.secrets import Credentials
 
 EMULATOR_KEYS = ("emulator-access-key", "emulator-secret-key")
@@ -38,9 +39,9 @@ class Cloud:
             keys = S3Credentials(*(credentials.get(name) for name in EMULATOR_KEYS))
         self._stack = stack
         name = pulumi.get_stack()
-        self._account = Account(stack.aws, provider(name, stack.aws, keys), keys)
+        self._account = Account(name, stack.aws, provider(name, stack.aws, keys), keys)
         if stack.aws.budget is not None:
-            MonthlyBudget("budget", self._account, stack.aws.budget, name)
+            MonthlyBudget("budget", self._account, stack.aws.budget)
 
     @cached_property
     def kubernetes(self) -> k8s.Provider:
@@ -77,9 +78,13 @@ class Cloud:
         """Return the catalog in AWS Glue."""
         return Glue("catalog", GlueArgs(self._account, storage.root, storage.made)).connection
 
-    def database(self, platform: Platform, services: tuple[str, ...]) -> Rds:
-        """Return the database of these services."""
-        key = Key("database-key", self._account, f"Database of {self._account.name()}").arn
+    def database(self, platform: Platform) -> Rds:
+        """Return the database of all services that this stack has."""
+        own_catalog = self._stack.catalog.kind == "rest" and self._stack.catalog.uri is None
+        services = [service for service in SERVICES if service != "catalog" or own_catalog]
+        name = self._account.name()
+        log_groups = (f"/aws/rds/instance/{name}-*",)
+        key = Key("database-key", self._account, f"Database of {name}", log_groups=log_groups).arn
         args = RdsArgs(
             account=self._account,
             network=self._network,
@@ -89,14 +94,13 @@ class Cloud:
             services=services,
             settings=self._stack.database,
         )
-        return Rds("database", args)
+        return Rds("database", args, pulumi.ResourceOptions(providers={"kubernetes": self.kubernetes}))
 
     @cached_property
     def _platform_key(self) -> Key:
-        # Log groups of the network and the cluster begin with one of these; one pattern covers both.
-        return Key(
-            "platform-key", self._account, f"Secrets, logs and images of {self._account.name()}", log_groups="/*"
-        )
+        name = self._account.name()
+        log_groups = (f"/{name}/*", f"/aws/eks/{name}/*")
+        return Key("platform-key", self._account, f"Secrets, logs and images of {name}", log_groups=log_groups)
 
     @cached_property
     def _network(self) -> Network:

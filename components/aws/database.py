@@ -27,6 +27,7 @@ SECRET = "database-credentials"  # noqa: S105 - the object's name
 SECRETS = "/run/secrets/database"
 ACCOUNT = "database-init"
 INSIGHTS_DAYS = 7
+LOGS = ("postgresql", "upgrade")
 # Restarts of the instance that AWS plans happen then, in UTC; backups an hour before.
 MAINTENANCE = "sun:03:00-sun:04:00"
 BACKUP = "02:00-03:00"
@@ -122,9 +123,22 @@ class Rds(pulumi.ComponentResource):
     ) -> aws.rds.Instance:
         account, configured = self._args.account, self._args.settings
         protected = account.settings.deletion_protection
+        identifier = account.name("database")
+        # RDS writes to the groups of these names, and would make them without an end to their retention.
+        logs = [
+            aws.cloudwatch.LogGroup(
+                f"database-{kind}-logs",
+                name=f"/aws/rds/instance/{identifier}/{kind}",
+                retention_in_days=account.settings.retention.log_days,
+                kms_key_id=self._args.key,
+                tags=tags(COMPONENT),
+                opts=self._child,
+            )
+            for kind in LOGS
+        ]
         return aws.rds.Instance(
             "database-instance",
-            identifier=account.name("database"),
+            identifier=identifier,
             engine="postgres",
             engine_version=configured.version,
             auto_minor_version_upgrade=True,
@@ -154,9 +168,9 @@ class Rds(pulumi.ComponentResource):
             performance_insights_enabled=True,
             performance_insights_kms_key_id=self._args.key,
             performance_insights_retention_period=INSIGHTS_DAYS,
-            enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
+            enabled_cloudwatch_logs_exports=list(LOGS),
             tags=tags(COMPONENT),
-            opts=account.child(self, holds_data=True),
+            opts=account.child(self, *logs, holds_data=True),
         )
 
     def _initialised(self, instance: aws.rds.Instance) -> pulumi.Resource:
@@ -196,6 +210,7 @@ def init_container(
         name="init",
         image=image,
         resources=Resources("50m", "96Mi", "192Mi"),
+        command=["python", "-m", "service_databases"],
         args=list(services),
         environment={**place, "PGPORT": str(PORT), "PGDATABASE": "postgres", "PGSSLMODE": "require"},
         mounts=[pods.scratch("/tmp"), pods.secret_files(SECRETS, SECRET, list(services))],  # noqa: S108 - the pod's own

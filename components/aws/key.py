@@ -22,7 +22,7 @@ class Key(pulumi.ComponentResource):
         description: str,
         opts: pulumi.ResourceOptions | None = None,
         *,
-        log_groups: str | None = None,
+        log_groups: tuple[str, ...] = (),
     ) -> None:
         super().__init__("headwater:aws:Key", name, None, opts)
         child = account.child(self, holds_data=True)

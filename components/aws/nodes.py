@@ -8,7 +8,8 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.aws.account import Account
+from components.aws.account import Account, shared_tags
+from components.aws.account import tags as component_tags
 from components.aws.cluster import Cluster
 from components.aws.network import Network
 from components.connections import Placement
@@ -52,7 +53,11 @@ class Nodes(pulumi.ComponentResource):
             kind="NodeClass",
             metadata=k8s.meta.v1.ObjectMetaArgs(name=NODE_CLASS),
             spec=node_class(
-                cluster.node_role, network.private_subnet_ids, cluster.name, network.nodes.id, instance_tags(account)
+                cluster.node_role,
+                network.private_subnet_ids,
+                cluster.name,
+                network.nodes.id,
+                {**shared_tags(account.stack, account.settings), **component_tags("nodes")},
             ),
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[policies_on])),
         )
@@ -138,15 +143,4 @@ def node_pool(capacity: str, architectures: Sequence[str], cpu: int) -> dict[str
         "limits": {"cpu": str(cpu)},
         # A node with work on it is left alone: what a fuller node saves, a query or a run begun anew costs.
         "disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "5m"},
-    }
-
-
-def instance_tags(account: Account) -> dict[str, str]:
-    """Return the tags of instances and disks, which no provider of ours makes."""
-    configured = account.settings.tags
-    return {
-        "headwater:stack": account.settings.prefix,
-        "headwater:component": "nodes",
-        "headwater:owner": configured.owner,
-        "headwater:cost-center": configured.cost_center,
     }

@@ -164,10 +164,10 @@ def access_log_delivery(bucket: str, account: str) -> Statement:
     }
 
 
-def key_policy(account: str, region: str, log_groups: str | None = None) -> str:
+def key_policy(account: str, region: str, log_groups: Sequence[str] = ()) -> str:
     """Return a KMS key's policy: IAM policies of the account decide, as KMS has it by default.
 
-    log_groups: a pattern of names of log groups that CloudWatch Logs may encrypt with the key.
+    log_groups: patterns of the names of log groups that CloudWatch Logs may encrypt with the key.
     """
     statements: list[Statement] = [
         {
@@ -178,8 +178,9 @@ def key_policy(account: str, region: str, log_groups: str | None = None) -> str:
             "Resource": "*",
         }
     ]
-    if log_groups is not None:
-        context = {"kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:{region}:{account}:log-group:{log_groups}"}
+    if log_groups:
+        arns = [f"arn:aws:logs:{region}:{account}:log-group:{pattern}" for pattern in log_groups]
+        context = {"kms:EncryptionContext:aws:logs:arn": arns}
         statements.append(
             {
                 "Sid": "Logs",

@@ -36,7 +36,7 @@ class EcrRegistry(pulumi.ComponentResource):
         if image not in self._ready:
             repository = self._repository(image)
             policy = aws.ecr.LifecyclePolicy(
-                f"{image}-lifecycle",
+                f"{_resource(image)}-lifecycle",
                 repository=repository.name,
                 policy=lifecycle(self._account.settings.retention.images),
                 opts=self._account.child(self),
@@ -46,7 +46,7 @@ class EcrRegistry(pulumi.ComponentResource):
 
     def _repository(self, image: str) -> aws.ecr.Repository:
         return aws.ecr.Repository(
-            f"{image}-repository",
+            f"{_resource(image)}-repository",
             name=f"{self._account.settings.prefix}/{image}",
             image_tag_mutability="IMMUTABLE_WITH_EXCLUSION",
             image_tag_mutability_exclusion_filters=[
@@ -61,6 +61,10 @@ class EcrRegistry(pulumi.ComponentResource):
             tags=tags("registry"),
             opts=self._account.child(self),
         )
+
+
+def _resource(image: str) -> str:
+    return image.replace("/", "-")
 
 
 def lifecycle(keep: int) -> str:

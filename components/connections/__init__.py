@@ -1,12 +1,20 @@
 """What components hand to one another: small frozen types that know how to render themselves for each client."""
 
-from components.connections.catalog import BearerToken, Catalog, ClientCredentials, Glue, RequestSignature
+from components.connections.catalog import (
+    Authentication,
+    BearerToken,
+    Catalog,
+    ClientCredentials,
+    Glue,
+    RequestSignature,
+)
 from components.connections.database import Database, QueryEngine, SslMode
 from components.connections.platform import Exposure, Placement, Platform, Registry
 from components.connections.storage import LAKE, ObjectStore, S3Credentials
 
 __all__ = [
     "LAKE",
+    "Authentication",
     "BearerToken",
     "Catalog",
     "ClientCredentials",

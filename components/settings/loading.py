@@ -36,16 +36,11 @@ def parse(raw: Mapping[str, Any]) -> Settings:
     Raises pulumi.RunError that names every wrong setting's path, its value and what is allowed.
     """
     values = {key: _decoded(value) for key, value in raw.items()}
-    settings: Settings | None
     try:
-        settings = Settings.model_validate(values)
-        lines = [f"{PROJECT}:{path}: {value!r} is not allowed. {why}" for path, value, why in contradictions(settings)]
+        return _checked(Settings.model_validate(values))
     except ValidationError as error:
-        settings = None
         lines = [_explain(details) for details in error.errors(include_url=False)]
-    if settings is not None and not lines:
-        return settings
-    raise pulumi.RunError("wrong settings:\n" + "\n".join(f"  {line}" for line in lines))
+    raise _wrong(lines)
 
 
 def load(config: Mapping[str, Any], environment: Mapping[str, str], stack: str = "dev") -> Settings:
@@ -80,7 +75,9 @@ def load(config: Mapping[str, Any], environment: Mapping[str, str], stack: str =
             bucket = f"{name}-lake-{raw_aws['account']}"
     if storage.bucket is None:
         storage = storage.model_copy(update={"bucket": bucket})
-    return settings.model_copy(update={"images": built, "kubernetes": cluster, "aws": aws, "storage": storage})
+    return _checked(
+        settings.model_copy(update={"images": built, "kubernetes": cluster, "aws": aws, "storage": storage})
+    )
 
 
 def from_pulumi() -> Settings:
@@ -126,6 +123,17 @@ def available_builder(environment: Mapping[str, str]) -> Literal["buildah", "doc
         "headwater:images.builder: 'auto' finds neither a Docker daemon nor buildah on this machine; "
         "install one (`apt-get install buildah`), or `make up` does it"
     )
+
+
+def _checked(settings: Settings) -> Settings:
+    lines = [f"{PROJECT}:{path}: {value!r} is not allowed. {why}" for path, value, why in contradictions(settings)]
+    if lines:
+        raise _wrong(lines)
+    return settings
+
+
+def _wrong(lines: Iterable[str]) -> pulumi.RunError:
+    return pulumi.RunError("wrong settings:\n" + "\n".join(f"  {line}" for line in lines))
 
 
 def _takes_stand_ins(images: Mapping[str, Any]) -> bool:

@@ -112,6 +112,10 @@ def _cluster(settings: Settings) -> Iterator[tuple[str, object, str]]:
         yield "database.kind", "rds", "RDS is reached from the VPC's nodes only, so kubernetes.kind is 'eks'"
     if settings.images.registry == ECR and settings.images.builder == "buildah":
         yield "images.builder", "buildah", "it does not log in to registries; images.registry 'ecr' needs 'docker'"
+    if settings.images.builder == "buildah" and settings.images.platforms != ["linux/amd64"]:
+        yield "images.platforms", settings.images.platforms, "builder 'buildah' builds for its own machine only"
+    if settings.images.builder == "buildah" and settings.images.mirror:
+        yield "images.mirror", True, "mirroring needs images.builder 'docker'"
     nodes = set() if settings.aws is None else set(settings.aws.cluster.nodes.architectures)
     missing = {f"linux/{architecture}" for architecture in nodes} - set(settings.images.platforms)
     if cluster.kind == "eks" and missing:
