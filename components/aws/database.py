@@ -28,9 +28,9 @@ SECRETS = "/run/secrets/database"
 ACCOUNT = "database-init"
 INSIGHTS_DAYS = 7
 LOGS = ("postgresql", "upgrade")
-# Restarts of the instance that AWS plans happen then, in UTC; backups an hour before.
+# Restarts of the instance that AWS plans happen then, in UTC; backups end an hour before.
 MAINTENANCE = "sun:03:00-sun:04:00"
-BACKUP = "02:00-03:00"
+BACKUP = "01:00-02:00"
 
 
 @dataclass(frozen=True)
