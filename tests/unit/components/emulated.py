@@ -496,5 +496,7 @@ def documents(resources: Iterable[Resource]) -> Iterator[tuple[str, dict[str, An
     """Yield every policy document of the program with the name of its resource."""
     for resource in resources:
         for name, value in plain(resource.inputs).items():
-            if resource.type.startswith("aws:") and name in {"policy", "assumeRolePolicy"}:
+            written = resource.type.startswith("aws:") and name in {"policy", "assumeRolePolicy"}
+            # A repository's lifecycle is called a policy too.
+            if written and resource.kind != "LifecyclePolicy":
                 yield f"{resource.kind} {resource.name}", json.loads(value)
