@@ -73,7 +73,7 @@ class Ingestion(pulumi.ComponentResource):
                     ),
                 ),
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[secret]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[secret, *args.catalog.ready, *args.store.ready]),
         )
         self.register_outputs({})
 

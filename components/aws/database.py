@@ -142,6 +142,8 @@ class Rds(pulumi.ComponentResource):
             engine="postgres",
             engine_version=configured.version,
             auto_minor_version_upgrade=True,
+            # The version is a setting: whoever raises it means it.
+            allow_major_version_upgrade=True,
             instance_class=configured.instance_class,
             allocated_storage=mebibytes(configured.size) // 1024,
             max_allocated_storage=mebibytes(configured.max_size) // 1024,

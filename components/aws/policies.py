@@ -89,7 +89,8 @@ def bucket_access(
     reads, writes: prefixes that end in `/`, or `` for the whole bucket. What may be written may be read.
     """
     arn = f"arn:aws:s3:::{bucket}"
-    readable = sorted({*reads, *writes})
+    wanted = sorted({*reads, *writes})
+    readable = [each for each in wanted if not any(each != other and each.startswith(other) for other in wanted)]
     whole = "" in readable
     listing = [allow(f"{sid}Location", ["s3:GetBucketLocation"], [arn])]
     prefixes = None if whole else {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in readable]}}

@@ -449,8 +449,14 @@ INSTANCE = {
     "performanceInsightsRetentionPeriod": "PerformanceInsightsRetentionPeriod",
     "enabledCloudwatchLogsExports": "EnableCloudwatchLogsExports", "autoMinorVersionUpgrade": "AutoMinorVersionUpgrade",
 }  # fmt: skip
-# Of the provider, about the instance's end.
-NOT_AT_CREATION = {"skipFinalSnapshot", "finalSnapshotIdentifier", "deleteAutomatedBackups", "tags"}
+# Of the provider, about changes of the instance and its end.
+NOT_AT_CREATION = {
+    "allowMajorVersionUpgrade",
+    "skipFinalSnapshot",
+    "finalSnapshotIdentifier",
+    "deleteAutomatedBackups",
+    "tags",
+}
 
 
 def instance(aws: Emulator, given: dict[str, Any]) -> Made:
