@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from tests.unit.components.conftest import Resource, plain
 
 Document = Mapping[str, Any]
 
@@ -49,3 +52,13 @@ def matches(pattern: str, value: str, *, ignore_case: bool = False) -> bool:
 def listed(value: Any) -> list[Any]:
     """Return the value as a list: IAM writes one element without."""
     return value if isinstance(value, list) else [value]
+
+
+def documents(resources: Iterable[Resource]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every policy document of the program with the name of its resource."""
+    for resource in resources:
+        for name, value in plain(resource.inputs).items():
+            written = resource.type.startswith("aws:") and name in {"policy", "assumeRolePolicy"}
+            # A repository's lifecycle is called a policy too.
+            if written and resource.kind != "LifecyclePolicy":
+                yield f"{resource.kind} {resource.name}", json.loads(value)

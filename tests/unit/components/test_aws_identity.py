@@ -14,7 +14,7 @@ from components.aws.glue import BUILT, INGESTED
 from components.aws.identity import LONGEST_INLINE_POLICY
 from tests.unit.components import iam
 from tests.unit.components.conftest import ROOT, Resource, aws_program, plain, run_program, stack_config
-from tests.unit.components.emulated import documents
+from tests.unit.components.iam import documents
 
 ACCOUNT, REGION = "111122223333", "eu-central-1"
 LAKE = "arn:aws:s3:::headwater-staging-lake-111122223333"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -496,13 +495,3 @@ HANDLERS: dict[str, Callable[[Emulator, dict[str, Any]], Made]] = {
     "CatalogDatabase": glue_database, "Repository": repository, "LifecyclePolicy": repository_lifecycle,
     "SubnetGroup": subnet_group, "ParameterGroup": parameter_group, "Instance": instance, "Budget": budget,
 }  # fmt: skip
-
-
-def documents(resources: Iterable[Resource]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every policy document of the program with the name of its resource."""
-    for resource in resources:
-        for name, value in plain(resource.inputs).items():
-            written = resource.type.startswith("aws:") and name in {"policy", "assumeRolePolicy"}
-            # A repository's lifecycle is called a policy too.
-            if written and resource.kind != "LifecyclePolicy":
-                yield f"{resource.kind} {resource.name}", json.loads(value)

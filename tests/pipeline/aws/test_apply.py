@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from tests.pipeline.aws.emulated import Emulator, in_order
 from tests.unit.components.conftest import Resource, aws_program
-from tests.unit.components.emulated import Emulator, in_order
 
 
 @pytest.fixture(scope="module", params=["staging", "prod"])
