@@ -52,7 +52,7 @@ on_rds, on_s3 = stack.database.kind == "rds", stack.storage.kind == "s3"
 database = cloud.database(platform) if on_rds else Database("database", DatabaseArgs(platform, stack.database), inside)
 storage = cloud.storage(platform) if on_s3 else Minio("storage", StorageArgs(platform, stack.storage), inside)
 if stack.catalog.kind == "glue":
-    catalog = cloud.glue(storage)
+    catalog = cloud.glue()
 elif stack.catalog.uri is None:
     parts = CatalogArgs(platform, stack.catalog, database.connection("catalog"), storage.store("catalog"))
     catalog = RestCatalog("catalog", parts, inside).connection

@@ -72,11 +72,12 @@ class Cloud:
             pods = Pods(self._cluster.cluster_name, platform.namespace)
         key = Key("lake-key", self._account, f"Buckets of {self._account.name()}").arn
         args = StorageArgs(self._account, self._stack.catalog, key, pods, self._stack.storage)
-        return S3Storage("storage", args)
+        self._lake = S3Storage("storage", args)
+        return self._lake
 
-    def glue(self, storage: S3Storage) -> connections.Catalog:
-        """Return the catalog in AWS Glue."""
-        return Glue("catalog", GlueArgs(self._account, storage.root, storage.made)).connection
+    def glue(self) -> connections.Catalog:
+        """Return the catalog in AWS Glue, over the object store that was asked for before."""
+        return Glue("catalog", GlueArgs(self._account, self._lake.root, self._lake.made)).connection
 
     def database(self, platform: Platform) -> Rds:
         """Return the database of all services that this stack has."""
