@@ -175,8 +175,12 @@ def aws_stack(request: pytest.FixtureRequest) -> tuple[str, list[Resource], dict
 
 @cache
 def aws_program(stack: str) -> tuple[list[Resource], dict[str, Any]]:
-    """Run the program of a stack on AWS, once."""
-    return run_program(stack_config(stack), stack)
+    """Run the program of a stack on AWS, once; where the machine chooses the builder, with buildah."""
+    config = stack_config(stack)
+    images = json.loads(config["headwater:images"])
+    if images["builder"] == "auto":
+        config["headwater:images"] = json.dumps({**images, "builder": "buildah"})
+    return run_program(config, stack)
 
 
 @pytest.fixture(scope="session")
