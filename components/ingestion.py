@@ -87,6 +87,7 @@ def shop_environment(source: Database | None) -> dict[str, pulumi.Input[str]]:
         "SHOP_PORT": str(source.port),
         "SHOP_DATABASE": source.name,
         "SHOP_USER": source.user,
+        **({} if source.sslmode is None else {"SHOP_SSLMODE": source.sslmode}),
     }
 
 
