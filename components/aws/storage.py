@@ -13,11 +13,10 @@ from components.aws.account import Account
 from components.aws.bucket import Bucket, BucketArgs
 from components.aws.glue import BUILT, INGESTED
 from components.aws.identity import WorkloadRole, WorkloadRoleArgs
-from components.connections import ObjectStore
+from components.connections import EXCHANGE, ObjectStore
 
 WAREHOUSE = "warehouse"
-# Intermediate results of fault-tolerant queries, worthless once the query is over.
-EXCHANGE = "exchange"
+# A query's intermediate results; Trino removes them, unless it was killed.
 EXCHANGE_DAYS = 1
 CONSUMERS = ("trino", "ingestion", "catalog")
 
@@ -88,24 +87,17 @@ class S3Storage(pulumi.ComponentResource):
 
     def store(self, consumer: str) -> ObjectStore:
         """Return the lake as one of CONSUMERS may use it; the first call makes its identity."""
-        return self._store(consumer, self._lake)
-
-    def artefacts(self, consumer: str) -> ObjectStore:
-        """Return the bucket for what is not the lake's: Trino may use what is below `exchange/`."""
-        return self._store(consumer, self._artefacts)
-
-    def _store(self, consumer: str, bucket: Bucket) -> ObjectStore:
         if consumer not in CONSUMERS:
             raise ValueError(f"the object store has no consumer '{consumer}'; it has {', '.join(CONSUMERS)}")
-        account, name = self._args.account, self._names["lake" if bucket is self._lake else "artefacts"]
+        account, bucket, scratch = self._args.account, self._args.settings.lake, self._names["artefacts"]
+        ready = (*self._lake.ready, *self._artefacts.ready)
         if self._args.pods is None:
-            return ObjectStore(
-                name, account.region, account.settings.endpoint, True, account.credentials, ready=bucket.ready
-            )
+            endpoint, keys = account.settings.endpoint, account.credentials
+            return ObjectStore(bucket, account.region, endpoint, True, keys, ready=ready, scratch=scratch)
         if consumer not in self._roles:
             self._roles[consumer] = self._role(consumer, self._args.pods)
         role = self._roles[consumer]
-        return ObjectStore(name, account.region, role=role.arn, ready=(*bucket.ready, *role.ready))
+        return ObjectStore(bucket, account.region, role=role.arn, ready=(*ready, *role.ready), scratch=scratch)
 
     def _role(self, consumer: str, pods: Pods) -> WorkloadRole:
         account, lake = self._args.account, self._names

@@ -10,9 +10,10 @@ from components.connections.catalog import (
 )
 from components.connections.database import Database, QueryEngine, SslMode
 from components.connections.platform import Exposure, Placement, Platform, Registry
-from components.connections.storage import LAKE, ObjectStore, S3Credentials
+from components.connections.storage import EXCHANGE, LAKE, ObjectStore, S3Credentials
 
 __all__ = [
+    "EXCHANGE",
     "LAKE",
     "Authentication",
     "BearerToken",

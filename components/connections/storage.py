@@ -9,6 +9,7 @@ import pulumi
 
 # The name under which Trino, pyiceberg and dbt know the lake's catalog.
 LAKE = "lake"
+EXCHANGE = "exchange"
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class ObjectStore:
     """A bucket and how one consumer reaches it.
 
     endpoint: None is AWS's own. credentials: None is the workload's identity, whose role's ARN is `role`.
-    ready: what must exist before use.
+    ready: what must exist before use. scratch: a bucket for what nobody misses once it is used; None is `bucket`.
     """
 
     bucket: str
@@ -33,7 +34,13 @@ class ObjectStore:
     path_style: bool = False
     credentials: S3Credentials | None = None
     role: str | None = None
+    scratch: str | None = None
     ready: tuple[pulumi.Resource, ...] = ()
+
+    @property
+    def exchange(self) -> str:
+        """Where Trino keeps intermediate results of fault-tolerant queries."""
+        return f"s3://{self.bucket if self.scratch is None else self.scratch}/{EXCHANGE}"
 
     def trino_properties(self) -> dict[str, str]:
         """Return the file system part of a Trino catalog; keys come from the variables S3_ACCESS_KEY, S3_SECRET_KEY."""
