@@ -44,6 +44,11 @@ class Account:
         return f"arn:aws:{service}:{region}:{self.settings.account}:{resource}"
 
     @property
+    def speaks_tls(self) -> bool:
+        """Whether AWS is reached by TLS: always, but for an emulator behind plain HTTP."""
+        return self.settings.endpoint is None or self.settings.endpoint.startswith("https:")
+
+    @property
     def registry(self) -> str:
         """The host of the account's ECR registry."""
         return f"{self.settings.account}.dkr.ecr.{self.region}.amazonaws.com"

@@ -85,12 +85,17 @@ class Bucket(pulumi.ComponentResource):
             versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
             opts=child,
         )
-        policy = aws.s3.BucketPolicy(
-            f"{name}-policy",
-            bucket=made.bucket,
-            policy=policies.document([policies.tls_only(args.bucket), *args.statements]),
-            # Two changes of a bucket's access at once are refused by S3.
-            opts=account.child(self, closed),
+        statements = [*([policies.tls_only(args.bucket)] if account.speaks_tls else []), *args.statements]
+        # Two changes of a bucket's access at once are refused by S3.
+        after = account.child(self, closed)
+        policy = (
+            [
+                aws.s3.BucketPolicy(
+                    f"{name}-policy", bucket=made.bucket, policy=policies.document(statements), opts=after
+                )
+            ]
+            if statements
+            else []
         )
         aws.s3.BucketLifecycleConfiguration(
             f"{name}-lifecycle",
@@ -107,7 +112,7 @@ class Bucket(pulumi.ComponentResource):
                 opts=account.child(self, *args.logs.ready),
             )
         self.name: pulumi.Output[str] = made.bucket
-        self.ready: tuple[pulumi.Resource, ...] = (made, owned, encrypted, versioned, policy)
+        self.ready: tuple[pulumi.Resource, ...] = (made, owned, encrypted, versioned, *policy)
         self.register_outputs({"bucket": made.bucket})
 
 

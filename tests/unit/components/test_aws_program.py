@@ -367,6 +367,15 @@ def test_the_emulated_stack_talks_to_the_emulator_alone() -> None:
     assert "valueFrom" in names["PYICEBERG_CATALOG__LAKE__GLUE__SECRET_ACCESS_KEY"]
 
 
+def test_an_emulator_without_tls_is_not_asked_for_it() -> None:
+    """Every read of the lake would be denied: the endpoint speaks plain HTTP."""
+    resources, _ = aws_program("localstack")
+    assert not [name for name, each in inputs(resources, "BucketPolicy").items() if "SecureTransport" in each["policy"]]
+    for stack in ("staging", "prod"):
+        refused = inputs(aws_program(stack)[0], "BucketPolicy")
+        assert len([each for each in refused.values() if "SecureTransport" in each["policy"]]) == 3
+
+
 def test_one_machine_loads_nothing_of_aws() -> None:
     """The SDK's seconds would be paid at every `pulumi up` of a stack that has nothing there."""
     program = (
