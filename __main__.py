@@ -4,7 +4,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import connections, settings
-from components.catalog import CatalogArgs, RestCatalog, warehouse
+from components.catalog import CatalogArgs, RestCatalog, remote
 from components.dashboards import Dashboards, DashboardsArgs
 from components.database import Database, DatabaseArgs
 from components.images import PREFIX, Images, ImagesArgs
@@ -18,34 +18,47 @@ from components.trino import Trino, TrinoArgs
 
 config = pulumi.Config()
 stack = settings.from_pulumi()
-cluster = k8s.Provider(
-    "cluster",
-    context=stack.kubernetes.context,
-    kubeconfig=stack.kubernetes.kubeconfig,
-    # Changed in place: pods roll by their configuration hash, and at no moment is there no ConfigMap.
-    enable_config_map_mutable=True,
-    enable_secret_mutable=True,
-)
-inside = pulumi.ResourceOptions(provider=cluster)
+credentials = Credentials(settings.root_secret(config), stack.generations)
+if stack.aws is not None:
+    # Imported here: a stack without AWS needs neither its SDK nor its plugin.
+    from components.aws.cloud import Cloud
 
-registry = connections.Registry(stack.images.registry, PREFIX)
-images = Images("images", ImagesArgs(registry, stack.images))
+    cloud = Cloud(stack, credentials)
+
+if stack.kubernetes.kind == "eks":
+    inside = pulumi.ResourceOptions(provider=cloud.kubernetes, depends_on=cloud.ready)
+else:
+    cluster = k8s.Provider(
+        "cluster",
+        context=stack.kubernetes.context,
+        kubeconfig=stack.kubernetes.kubeconfig,
+        # Changed in place: pods roll by their configuration hash, and at no moment is there no ConfigMap.
+        enable_config_map_mutable=True,
+        enable_secret_mutable=True,
+    )
+    inside = pulumi.ResourceOptions(provider=cluster)
+on_ecr = stack.images.registry == settings.ECR
+registry = cloud.registry if on_ecr else connections.Registry(stack.images.registry, PREFIX)
 platform = connections.Platform(
     namespace=namespace(stack.kubernetes.namespace, inside),
-    image=images.reference,
-    credentials=Credentials(settings.root_secret(config), stack.generations),
+    image=Images("images", ImagesArgs(registry, stack.images)).reference,
+    credentials=credentials,
     exposure=connections.Exposure(stack.kubernetes.exposure.kind, stack.kubernetes.exposure.ports.assigned()),
+    interruptible=cloud.interruptible if stack.kubernetes.kind == "eks" else None,
 )
 
 # The roles that the rest stands on. A consumer gets the connection, never the component.
-database = Database("database", DatabaseArgs(platform, stack.database), inside)
-storage = Minio("storage", StorageArgs(platform, stack.storage), inside)
-if stack.catalog.uri is None:
+on_rds, on_s3 = stack.database.kind == "rds", stack.storage.kind == "s3"
+database = cloud.database(platform) if on_rds else Database("database", DatabaseArgs(platform, stack.database), inside)
+storage = cloud.storage(platform) if on_s3 else Minio("storage", StorageArgs(platform, stack.storage), inside)
+if stack.catalog.kind == "glue":
+    catalog = cloud.glue()
+elif stack.catalog.uri is None:
     parts = CatalogArgs(platform, stack.catalog, database.connection("catalog"), storage.store("catalog"))
     catalog = RestCatalog("catalog", parts, inside).connection
 else:
-    root = warehouse(storage.store("trino"))
-    catalog = connections.Catalog(stack.catalog.uri, root, config.get_secret(settings.CATALOG_TOKEN))
+    token, client = (config.get_secret(name) for name in (settings.CATALOG_TOKEN, settings.CATALOG_CREDENTIAL))
+    catalog = remote(stack.catalog, storage.store("trino"), token, client)
 
 # The example company: a source system that the platform reads and does not own.
 source = None

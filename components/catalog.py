@@ -51,9 +51,42 @@ class RestCatalog(pulumi.ComponentResource):
         after = pulumi.ResourceOptions(parent=self, depends_on=[server])
         service = network.service("catalog", identity, PORT, after, port_name="http")
         self.connection = connections.Catalog(
-            uri=f"http://catalog:{PORT}", warehouse=warehouse(args.store), token=token, ready=(server, service)
+            uri=f"http://catalog:{PORT}",
+            warehouse=warehouse(args.store),
+            authentication=connections.BearerToken(token),
+            ready=(server, service),
         )
         self.register_outputs({})
+
+
+def remote(
+    configured: settings.Catalog,
+    store: ObjectStore,
+    token: pulumi.Output[str] | None,
+    credential: pulumi.Output[str] | None,
+) -> connections.Catalog:
+    """Return the connection to the REST catalog at the settings' `uri`.
+
+    token, credential: the stack's secrets. Raises pulumi.RunError when OAuth2 is set up and its credential is not.
+    """
+    if configured.uri is None:
+        raise ValueError("the settings name no catalog")
+    root = warehouse(store) if configured.warehouse is None else configured.warehouse
+    authentication: connections.Authentication = None
+    if configured.oauth2 is not None:
+        if credential is None:
+            raise pulumi.RunError(
+                "headwater:catalog.oauth2 needs the client's id and secret: "
+                f"`pulumi config set --secret {settings.CATALOG_CREDENTIAL} id:secret`"
+            )
+        authentication = connections.ClientCredentials(
+            credential, configured.oauth2.server_uri, configured.oauth2.scope
+        )
+    elif configured.sigv4 is not None:
+        authentication = connections.RequestSignature(store.region, configured.sigv4.service, store.role)
+    elif token is not None:
+        authentication = connections.BearerToken(token)
+    return connections.Catalog(configured.uri, root, authentication)
 
 
 def warehouse(store: ObjectStore) -> str:
@@ -63,8 +96,8 @@ def warehouse(store: ObjectStore) -> str:
 
 def server_container(image: pulumi.Input[str], database: Database, store: ObjectStore, memory: str) -> Container:
     """Return the server's container. CATALOG_* become Iceberg catalog properties: `__` is `-`, `_` is `.`."""
-    environment = {
-        "CATALOG_URI": f"jdbc:postgresql://{database.host}:{database.port}/{database.name}",
+    environment: dict[str, pulumi.Input[str]] = {
+        "CATALOG_URI": database.jdbc_uri(),
         "CATALOG_JDBC_USER": database.user,
         "CATALOG_WAREHOUSE": warehouse(store),
         "CATALOG_CLIENT_REGION": store.region,

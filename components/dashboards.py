@@ -102,12 +102,13 @@ def init_container(args: DashboardsArgs) -> Container:
     )
 
 
-def _environment(args: DashboardsArgs) -> dict[str, str]:
+def _environment(args: DashboardsArgs) -> dict[str, pulumi.Input[str]]:
     return {
         "SUPERSET_DB_HOST": args.database.host,
         "SUPERSET_DB_PORT": str(args.database.port),
         "SUPERSET_DB_NAME": args.database.name,
         "SUPERSET_DB_USER": args.database.user,
+        **args.database.libpq_environment(),
         "TRINO_HOST": args.engine.host,
         "TRINO_PORT": str(args.engine.port),
         "LAKE_CATALOG": args.engine.catalog,

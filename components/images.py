@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -27,6 +28,7 @@ class ImageSpec:
 SPECS = {
     spec.name: spec
     for spec in (
+        ImageSpec("database", ("database",), ("PYTHON_IMAGE",)),
         ImageSpec("postgres", ("postgres",), ("DEBIAN_IMAGE",)),
         ImageSpec("minio", ("minio",), ("GO_IMAGE", "DEBIAN_IMAGE")),
         ImageSpec("catalog", ("catalog",), ("JAVA_IMAGE", "DEBIAN_IMAGE")),
@@ -54,6 +56,7 @@ class Images(pulumi.ComponentResource):
         super().__init__("headwater:images:Images", name, None, opts)
         self._args = args
         self._references: dict[str, pulumi.Output[str]] = {}
+        self._mirrors: dict[str, pulumi.Output[str]] = {}
         self._build = {"buildah": self._buildah, "docker": self._docker}[args.settings.builder]
         self.register_outputs({})
 
@@ -91,17 +94,48 @@ class Images(pulumi.ComponentResource):
         # Imported here: a stack that builds with buildah needs neither the package nor its plugin.
         import pulumi_docker_build as docker
 
-        repository = self._args.registry.repository(spec.name)
+        registry = self._args.registry
+        repository = registry.repository(spec.name)
         arguments = self._arguments(spec)
         tag = context.content_hash(f"{spec.name}/Dockerfile", spec.directories, arguments)[:16]
+        ready = list(registry.prepare(spec.name))
         image = docker.Image(
             spec.name,
             context=docker.BuildContextArgs(location=str(context.ROOT)),
             dockerfile=docker.DockerfileArgs(location=str(context.ROOT / spec.name / "Dockerfile")),
-            build_args=arguments,
-            platforms=[docker.Platform.LINUX_AMD64],
+            build_args={**arguments, **self._mirrored(spec, arguments)},
+            platforms=[docker.Platform(platform) for platform in self._args.settings.platforms],
             tags=[f"{repository}:{tag}"],
             push=True,
-            opts=pulumi.ResourceOptions(parent=self),
+            **_cache(repository, registry.cache_tag),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=ready if ready else None),
         )
         return image.digest.apply(lambda digest: f"{repository}@{digest}")
+
+    def _mirrored(self, spec: ImageSpec, arguments: Mapping[str, str]) -> dict[str, pulumi.Output[str]]:
+        """Return build argument → copy of the base image in the stack's registry, where the stack wants copies."""
+        if not self._args.settings.mirror:
+            return {}
+        from components.build.mirror import mirrored
+
+        sources = {**context.default_bases(spec.name), **arguments}
+        for base in spec.bases:
+            if base not in self._mirrors:
+                self._mirrors[base] = mirrored(
+                    base, sources[base], self._args.registry, self._args.settings.platforms, self
+                )
+        return {base: self._mirrors[base] for base in spec.bases}
+
+
+def _cache(repository: str, tag: str | None) -> dict[str, Any]:
+    """Return where docker-build keeps layers between machines. ECR takes them only as an image of its own kind."""
+    if tag is None:
+        return {}
+    import pulumi_docker_build as docker
+
+    place = f"{repository}:{tag}"
+    kept = docker.CacheToRegistryArgs(ref=place, mode=docker.CacheMode.MAX, image_manifest=True, oci_media_types=True)
+    return {
+        "cache_from": [docker.CacheFromArgs(registry=docker.CacheFromRegistryArgs(ref=place))],
+        "cache_to": [docker.CacheToArgs(registry=kept)],
+    }

@@ -52,6 +52,7 @@ class Ingestion(pulumi.ComponentResource):
             run_container(args),
             service_account=workloads.service_account("ingestion", identity, child),
             restart_policy="Never",
+            placement=args.platform.interruptible,
         )
         k8s.batch.v1.CronJob(
             "ingestion-cronjob",
@@ -72,12 +73,12 @@ class Ingestion(pulumi.ComponentResource):
                     ),
                 ),
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[secret]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[secret, *args.catalog.ready, *args.store.ready]),
         )
         self.register_outputs({})
 
 
-def shop_environment(source: Database | None) -> dict[str, str]:
+def shop_environment(source: Database | None) -> dict[str, pulumi.Input[str]]:
     """Return the variables of the source database, without its password."""
     if source is None:
         return {}
@@ -86,20 +87,17 @@ def shop_environment(source: Database | None) -> dict[str, str]:
         "SHOP_PORT": str(source.port),
         "SHOP_DATABASE": source.name,
         "SHOP_USER": source.user,
+        **({} if source.sslmode is None else {"SHOP_SSLMODE": source.sslmode}),
     }
 
 
 def run_container(args: IngestionArgs) -> Container:
     """Return the container of one ingestion run."""
-    prefix = "PYICEBERG_CATALOG__LAKE__"
     secrets = {"MELTANO_DATABASE_URI": SecretKey(SECRET, "meltano-database-uri")}
     if args.source is not None:
         secrets["SHOP_PASSWORD"] = SecretKey(SECRET, "shop-password")
-    if args.catalog.token is not None:
-        secrets[f"{prefix}TOKEN"] = SecretKey(SECRET, "catalog-token")
-    if args.store.credentials is not None:
-        secrets[f"{prefix}S3__ACCESS_KEY_ID"] = SecretKey(SECRET, "access-key")
-        secrets[f"{prefix}S3__SECRET_ACCESS_KEY"] = SecretKey(SECRET, "secret-key")
+    lake = {**args.catalog.secret_environment(), **args.store.secret_environment()}
+    secrets |= {variable: SecretKey(SECRET, key) for variable, key in lake.items()}
     return Container(
         name="ingestion",
         image=args.platform.image("ingestion"),

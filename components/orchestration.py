@@ -68,7 +68,7 @@ class Orchestration(pulumi.ComponentResource):
         self._account_name = self._account(identity, child)
         # The image is in every pod's template already; the rest of the environment is not.
         self._configuration = pulumi.Output.concat(
-            pods.config_hash(environment), "-", workloads.secrets_hash(passwords)
+            pulumi.Output.from_input(environment).apply(pods.config_hash), "-", workloads.secrets_hash(passwords)
         )
         # The code location first: the others would only wait for it, and on two cores in each other's way.
         code = self._server(code_container(image, memory.code_memory), shared, "dagster-code")
@@ -126,13 +126,14 @@ class Orchestration(pulumi.ComponentResource):
         return name
 
 
-def plain_environment(database: Database, engine: QueryEngine, source: Database | None) -> dict[str, str]:
+def plain_environment(database: Database, engine: QueryEngine, source: Database | None) -> dict[str, pulumi.Input[str]]:
     """Return the variables that servers and runs share, without passwords."""
     return {
         "DAGSTER_PG_HOST": database.host,
         "DAGSTER_PG_PORT": str(database.port),
         "DAGSTER_PG_DATABASE": database.name,
         "DAGSTER_PG_USER": database.user,
+        **database.libpq_environment(),
         "TRINO_HOST": engine.host,
         "TRINO_PORT": str(engine.port),
         "TRINO_USER": "dbt",

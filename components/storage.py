@@ -39,7 +39,7 @@ class Minio(pulumi.ComponentResource):
         size, memory, bucket, region = (
             args.settings.size,
             args.settings.memory,
-            args.settings.bucket,
+            args.settings.lake,
             args.settings.region,
         )
         image = args.platform.image("minio")
@@ -78,7 +78,7 @@ class Minio(pulumi.ComponentResource):
         """Return the bucket with the keys of one of CONSUMERS."""
         keys = _keys(self._args.platform.credentials, consumer)
         return ObjectStore(
-            bucket=self._args.settings.bucket,
+            bucket=self._args.settings.lake,
             region=self._args.settings.region,
             endpoint=f"http://minio:{PORT}",
             path_style=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
@@ -44,6 +45,12 @@ def content_hash(
         digest.update(f"{len(path.as_posix())}:{path.as_posix()}:{int(executable)}:{len(content)}:".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+def default_bases(image: str, root: Path = ROOT) -> dict[str, str]:
+    """Return the base images that the image's Dockerfile takes by default: build argument → reference."""
+    text = (root / image / "Dockerfile").read_text()
+    return dict(re.findall(r"^ARG (\w+_IMAGE)=(\S+)$", text, re.M))
 
 
 def stage(directories: Sequence[str], destination: Path, root: Path = ROOT) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.connections import Placement
 from components.kubernetes.labels import Identity
 from components.kubernetes.probes import Probes
 from components.kubernetes.security import container_security, pod_security
@@ -153,11 +154,12 @@ def pod_template(
     restart_policy: str | None = None,
     automount_token: bool = False,
     grace_seconds: int = 30,
+    placement: Placement | None = None,
 ) -> k8s.core.v1.PodTemplateSpecArgs:
     """Return a pod template of one container.
 
     configuration: a hash of what the pod reads only at its start; a change of it replaces the pods.
-    restart_policy: None for a server, OnFailure or Never for a Job.
+    restart_policy: None for a server, OnFailure or Never for a Job. placement: None is any node without taints.
     """
     volumes = {mount.name: mount.volume for mount in container.mounts if mount.volume is not None}
     annotations = None if configuration is None else {"headwater/configuration-hash": configuration}
@@ -169,6 +171,13 @@ def pod_template(
             enable_service_links=False,
             restart_policy=restart_policy,
             security_context=pod_security(),
+            node_selector=None if placement is None else dict(placement.labels),
+            tolerations=None
+            if placement is None
+            else [
+                k8s.core.v1.TolerationArgs(key=taint, operator="Exists", effect="NoSchedule")
+                for taint in placement.taints
+            ],
             termination_grace_period_seconds=grace_seconds,
             containers=[container.arguments()],
             volumes=list(volumes.values()) if volumes else None,

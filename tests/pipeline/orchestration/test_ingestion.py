@@ -163,3 +163,25 @@ def test_a_raw_stream_without_rows_fails_its_check(definitions):
         outcome = result.execute_in_process(instance=instance, raise_on_error=False)
     passed = {event.asset_key.path[-1]: event.passed for event in outcome.get_asset_check_evaluations()}
     assert passed == {"customers": True, "products": True, "stores": False, "orders": True, "order_items": True}
+
+
+def test_the_tls_of_dagsters_database_is_not_asked_of_the_shop(monkeypatch):
+    """PGSSLMODE=require, set for a managed database, would keep the sensor out of a shop that has no TLS."""
+    import psycopg2
+    from headwater_dagster.defs.ingestion.resources import Shop
+
+    for name in ("HOST", "PORT", "DATABASE", "USER", "PASSWORD"):
+        monkeypatch.setenv(f"SHOP_{name}", "1")
+    asked = {}
+
+    def refuse(**options):
+        asked.update(options)
+        raise psycopg2.OperationalError
+
+    monkeypatch.setattr(psycopg2, "connect", refuse)
+    for mode in ("prefer", "require"):
+        if mode == "require":
+            monkeypatch.setenv("SHOP_SSLMODE", mode)
+        with pytest.raises(psycopg2.OperationalError):
+            Shop.from_environment().query("select 1")
+        assert asked["sslmode"] == mode

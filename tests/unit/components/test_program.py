@@ -94,8 +94,8 @@ def test_only_dagster_gets_a_token_of_the_cluster(resources: list[Resource]) -> 
 
 def test_dagster_may_only_handle_jobs_of_its_namespace(resources: list[Resource]) -> None:
     """A cluster role, a wildcard or access to Secrets would give a pipeline's code the whole platform."""
-    assert not [r for r in resources if r.kind.startswith("Cluster")]
-    (role,) = [plain(r.inputs) for r in resources if r.kind == "Role"]
+    assert not [r for r in resources if r.type.startswith("kubernetes:") and r.kind.startswith("Cluster")]
+    (role,) = [plain(r.inputs) for r in resources if r.type.endswith(":Role") and r.type.startswith("kubernetes:")]
     granted = {kind for rule in role["rules"] for kind in rule["resources"]}
     assert "secrets" not in granted
     assert "*" not in json.dumps(role["rules"])

@@ -6,7 +6,7 @@ import pulumi
 import pytest
 
 from components import trino
-from components.connections import Catalog, ObjectStore, S3Credentials
+from components.connections import BearerToken, Catalog, ObjectStore, S3Credentials
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def key() -> pulumi.Output[str]:
 
 @pytest.fixture
 def catalog(key: pulumi.Output[str]) -> Catalog:
-    return Catalog("http://catalog:8181", "s3://lake/warehouse", key)
+    return Catalog("http://catalog:8181", "s3://lake/warehouse", BearerToken(key))
 
 
 @pytest.fixture

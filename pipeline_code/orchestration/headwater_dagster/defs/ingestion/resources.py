@@ -43,13 +43,17 @@ class Lake(dg.ConfigurableResource[Any]):
 
 @dataclasses.dataclass(frozen=True)
 class Shop:
-    """Connection to the shop's database, with a role that can only read."""
+    """Connection to the shop's database, with a role that can only read.
+
+    sslmode: libpq's, its own default here: PGSSLMODE in the environment is meant for Dagster's database.
+    """
 
     host: str
     port: str
     database: str
     user: str
     password: str
+    sslmode: str = "prefer"
 
     @classmethod
     def from_environment(cls) -> "Shop | None":
@@ -57,7 +61,7 @@ class Shop:
         if "SHOP_HOST" not in os.environ:
             return None
         names = ("SHOP_HOST", "SHOP_PORT", "SHOP_DATABASE", "SHOP_USER", "SHOP_PASSWORD")
-        return cls(*(os.environ[name] for name in names))
+        return cls(*(os.environ[name] for name in names), os.environ.get("SHOP_SSLMODE", "prefer"))
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Return the rows of one statement, which may take five seconds."""
@@ -69,6 +73,7 @@ class Shop:
             dbname=self.database,
             user=self.user,
             password=self.password,
+            sslmode=self.sslmode,
             connect_timeout=5,
             application_name="headwater-sensor",
             options="-c statement_timeout=5000 -c default_transaction_read_only=on",

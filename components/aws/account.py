@@ -1,0 +1,110 @@
+"""The account that a stack lives in: its provider, and how names, ARNs and tags are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components import settings
+from components.connections import S3Credentials
+
+# The services that the program or its provider calls, by the provider's names for their endpoints.
+SERVICES = ("budgets", "ec2", "ecr", "eks", "glue", "iam", "kms", "logs", "rds", "s3", "secretsmanager", "sns", "sts")
+
+STACK_TAG = "headwater:stack"
+
+
+@dataclass(frozen=True)
+class Account:
+    """What every AWS component stands on. stack: its name, for tags. credentials: an emulator's, None on AWS."""
+
+    stack: str
+    settings: settings.Aws
+    provider: aws.Provider
+    credentials: S3Credentials | None = None
+
+    @property
+    def region(self) -> str:
+        """The region of all resources."""
+        return self.settings.region
+
+    def name(self, *parts: str) -> str:
+        """Return the name of a resource, unique among the stacks of the account."""
+        return "-".join((self.settings.prefix, *parts))
+
+    def bucket(self, purpose: str) -> str:
+        """Return the name of a bucket, unique in the world because the account's number is."""
+        return self.name(purpose, self.settings.account)
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource of this account and region; IAM's are of no region."""
+        region = "" if service == "iam" else self.region
+        return f"arn:aws:{service}:{region}:{self.settings.account}:{resource}"
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether AWS is reached by TLS: always, but for an emulator behind plain HTTP."""
+        return self.settings.endpoint is None or self.settings.endpoint.startswith("https:")
+
+    @property
+    def registry(self) -> str:
+        """The host of the account's ECR registry."""
+        return f"{self.settings.account}.dkr.ecr.{self.region}.amazonaws.com"
+
+    def child(
+        self, parent: pulumi.Resource, *after: pulumi.Resource, holds_data: bool = False
+    ) -> pulumi.ResourceOptions:
+        """Return the options of a part of `parent`. holds_data: kept where the stack protects its data."""
+        kept = holds_data and self.settings.deletion_protection
+        return pulumi.ResourceOptions(
+            parent=parent,
+            provider=self.provider,
+            depends_on=list(after) if after else None,
+            protect=kept or None,
+            retain_on_delete=kept or None,
+        )
+
+
+def provider(stack: str, configured: settings.Aws, credentials: S3Credentials | None) -> aws.Provider:
+    """Return the provider of the account: it refuses any other account, and tags whatever it makes.
+
+    credentials: an emulator's keys; None takes those of the environment.
+    """
+    default_tags = aws.ProviderDefaultTagsArgs(tags=shared_tags(stack, configured))
+    if configured.endpoint is None:
+        return aws.Provider(
+            "aws", region=configured.region, allowed_account_ids=[configured.account], default_tags=default_tags
+        )
+    if credentials is None:
+        raise ValueError("an emulator needs credentials, any at all")
+    # An emulator knows no accounts, and answers for all buckets under one host.
+    return aws.Provider(
+        "aws",
+        region=configured.region,
+        default_tags=default_tags,
+        access_key=credentials.access_key,
+        secret_key=credentials.secret_key,
+        endpoints=[aws.ProviderEndpointArgs(**dict.fromkeys(SERVICES, configured.endpoint))],
+        s3_use_path_style=True,
+        skip_credentials_validation=True,
+        skip_metadata_api_check=True,
+        skip_region_validation=True,
+        skip_requesting_account_id=True,
+    )
+
+
+def shared_tags(stack: str, configured: settings.Aws) -> dict[str, str]:
+    """Return the tags of every resource of the stack."""
+    return {
+        STACK_TAG: stack,
+        "headwater:owner": configured.tags.owner,
+        "headwater:cost-center": configured.tags.cost_center,
+        "headwater:managed-by": "pulumi",
+    }
+
+
+def tags(component: str, name: str | None = None) -> dict[str, str]:
+    """Return a resource's own tags: the part of the platform it belongs to, and the name that the console shows."""
+    return {"headwater:component": component} | ({} if name is None else {"Name": name})

@@ -1,0 +1,112 @@
+"""What a stack has on AWS, put together from its settings; `__main__.py` takes from it what each role needs."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components import connections, settings
+from components.aws.account import Account, provider
+from components.aws.budget import MonthlyBudget
+from components.aws.cluster import Cluster
+from components.aws.database import Rds, RdsArgs
+from components.aws.glue import Glue, GlueArgs
+from components.aws.key import Key
+from components.aws.network import Network
+from components.aws.nodes import SPOT, Nodes
+from components.aws.registry import EcrRegistry
+from components.aws.storage import Pods, S3Storage, StorageArgs
+from components.connections import Platform, S3Credentials
+from components.database import SERVICES
+from components.secrets import Credentials
+
+EMULATOR_KEYS = ("emulator-access-key", "emulator-secret-key")
+
+
+class Cloud:
+    """The account of a stack. Each part is made when it is first asked for, so that a stack has only what it uses.
+
+    credentials: where an emulator's keys come from; AWS itself is reached with those of whoever runs the program.
+    """
+
+    def __init__(self, stack: settings.Settings, credentials: Credentials) -> None:
+        if stack.aws is None:
+            raise ValueError("this stack has no settings of AWS")
+        keys = None
+        if stack.aws.endpoint is not None:
+            keys = S3Credentials(*(credentials.get(name) for name in EMULATOR_KEYS))
+        self._stack = stack
+        name = pulumi.get_stack()
+        self._account = Account(name, stack.aws, provider(name, stack.aws, keys), keys)
+        if stack.aws.budget is not None:
+            MonthlyBudget("budget", self._account, stack.aws.budget)
+
+    @cached_property
+    def kubernetes(self) -> k8s.Provider:
+        """The cluster's provider."""
+        return self._cluster.provider
+
+    @cached_property
+    def ready(self) -> tuple[pulumi.Resource, ...]:
+        """What must be there before the cluster runs pods; the metrics of pods come with it."""
+        nodes = Nodes("nodes", self._account, self._cluster, self._network)
+        self._cluster.add_on("metrics-server", *nodes.ready)
+        return nodes.ready
+
+    @cached_property
+    def interruptible(self) -> connections.Placement:
+        """Where work goes that may be cut off: spot nodes."""
+        return SPOT
+
+    @cached_property
+    def registry(self) -> connections.Registry:
+        """Where images go."""
+        return EcrRegistry("registry", self._account, self._platform_key.arn).connection
+
+    def storage(self, platform: Platform) -> S3Storage:
+        """Return the object store."""
+        pods = None
+        if self._stack.kubernetes.kind == "eks":
+            pods = Pods(self._cluster.cluster_name, platform.namespace)
+        key = Key("lake-key", self._account, f"Buckets of {self._account.name()}").arn
+        args = StorageArgs(self._account, self._stack.catalog, key, pods, self._stack.storage)
+        self._lake = S3Storage("storage", args)
+        return self._lake
+
+    def glue(self) -> connections.Catalog:
+        """Return the catalog in AWS Glue, over the object store that was asked for before."""
+        return Glue("catalog", GlueArgs(self._account, self._lake.root, self._lake.made)).connection
+
+    def database(self, platform: Platform) -> Rds:
+        """Return the database of all services that this stack has."""
+        own_catalog = self._stack.catalog.kind == "rest" and self._stack.catalog.uri is None
+        services = [service for service in SERVICES if service != "catalog" or own_catalog]
+        name = self._account.name()
+        log_groups = (f"/aws/rds/instance/{name}-*",)
+        key = Key("database-key", self._account, f"Database of {name}", log_groups=log_groups).arn
+        args = RdsArgs(
+            account=self._account,
+            network=self._network,
+            cluster=self._cluster.cluster_name,
+            key=key,
+            platform=platform,
+            services=services,
+            settings=self._stack.database,
+        )
+        return Rds("database", args, pulumi.ResourceOptions(providers={"kubernetes": self.kubernetes}))
+
+    @cached_property
+    def _platform_key(self) -> Key:
+        name = self._account.name()
+        log_groups = (f"/{name}/*", f"/aws/eks/{name}/*")
+        return Key("platform-key", self._account, f"Secrets, logs and images of {name}", log_groups=log_groups)
+
+    @cached_property
+    def _network(self) -> Network:
+        return Network("network", self._account, self._platform_key.arn)
+
+    @cached_property
+    def _cluster(self) -> Cluster:
+        return Cluster("cluster", self._account, self._network, self._platform_key.arn)

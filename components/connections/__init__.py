@@ -1,0 +1,33 @@
+"""What components hand to one another: small frozen types that know how to render themselves for each client."""
+
+from components.connections.catalog import (
+    Authentication,
+    BearerToken,
+    Catalog,
+    ClientCredentials,
+    Glue,
+    RequestSignature,
+)
+from components.connections.database import Database, QueryEngine, SslMode
+from components.connections.platform import Exposure, Placement, Platform, Registry
+from components.connections.storage import EXCHANGE, LAKE, ObjectStore, S3Credentials
+
+__all__ = [
+    "EXCHANGE",
+    "LAKE",
+    "Authentication",
+    "BearerToken",
+    "Catalog",
+    "ClientCredentials",
+    "Database",
+    "Exposure",
+    "Glue",
+    "ObjectStore",
+    "Placement",
+    "Platform",
+    "QueryEngine",
+    "Registry",
+    "RequestSignature",
+    "S3Credentials",
+    "SslMode",
+]

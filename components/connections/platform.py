@@ -1,0 +1,75 @@
+"""What every component stands on: namespace, images, credentials, and how users reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pulumi
+
+from components.secrets import Credentials
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """How the stack's pages and ports are reached: NodePorts on this machine, or only within the cluster."""
+
+    kind: Literal["node_port", "cluster_ip"]
+    ports: Mapping[str, int] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+
+    def node_port(self, service: str) -> int | None:
+        """Return the node port of the service; None when it stays within the cluster."""
+        return self.ports.get(service) if self.kind == "node_port" else None
+
+    def url(self, service: str, namespace: str, port: int) -> str:
+        """Return the URL as a user outside (node port) or inside the cluster reaches the service."""
+        node_port = self.node_port(service)
+        return f"http://{service}.{namespace}:{port}" if node_port is None else f"http://{self.host}:{node_port}"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Where images go. `host` is its address, `prefix` the path below it.
+
+    prepare: image → what must exist before it is pushed. cache_tag: the tag that may move, for the layers of the last
+    build; None where builds keep their layers elsewhere.
+    """
+
+    host: str
+    prefix: str
+    prepare: Callable[[str], Sequence[pulumi.Resource]] = lambda _image: ()
+    cache_tag: str | None = None
+
+    def repository(self, image: str) -> str:
+        """Return the image's repository, without tag or digest."""
+        return f"{self.host}/{self.prefix}/{image}"
+
+    @property
+    def insecure(self) -> bool:
+        """Whether it speaks plain HTTP: only ever a registry on this machine's loopback."""
+        return self.host.split(":")[0] in {"127.0.0.1", "localhost"}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Nodes that only some pods go to: those with these labels, whose taints the pods tolerate."""
+
+    labels: Mapping[str, str]
+    taints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What every component stands on.
+
+    namespace: the platform's, once it exists. image: name → reference by digest. exposure: how users reach it.
+    interruptible: where work goes that may be cut off and is done again; None where all nodes are alike.
+    """
+
+    namespace: pulumi.Input[str]
+    image: Callable[[str], pulumi.Output[str]]
+    credentials: Credentials
+    exposure: Exposure
+    interruptible: Placement | None = None

@@ -1,0 +1,46 @@
+"""The stack's configuration, read and checked once; nothing else reads `pulumi.Config` or the environment."""
+
+from components.settings.aws import Aws
+from components.settings.base import DnsLabel, Model, mebibytes
+from components.settings.loading import (
+    CATALOG_CREDENTIAL,
+    CATALOG_TOKEN,
+    available_builder,
+    from_pulumi,
+    load,
+    parse,
+    root_secret,
+)
+from components.settings.roles import ECR, Catalog, Database, Exposure, Images, Kubernetes, NodePorts, Storage
+from components.settings.stack import Settings
+from components.settings.trino import TRINO_MINIMUM_MIB, Trino
+from components.settings.workloads import Dashboards, Example, Ingestion, Orchestration
+
+__all__ = [
+    "CATALOG_CREDENTIAL",
+    "CATALOG_TOKEN",
+    "ECR",
+    "TRINO_MINIMUM_MIB",
+    "Aws",
+    "Catalog",
+    "Dashboards",
+    "Database",
+    "DnsLabel",
+    "Example",
+    "Exposure",
+    "Images",
+    "Ingestion",
+    "Kubernetes",
+    "Model",
+    "NodePorts",
+    "Orchestration",
+    "Settings",
+    "Storage",
+    "Trino",
+    "available_builder",
+    "from_pulumi",
+    "load",
+    "mebibytes",
+    "parse",
+    "root_secret",
+]

@@ -1,0 +1,197 @@
+"""Reading a stack's settings: from its configuration and this machine, with errors that name what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import pulumi
+from pydantic import BaseModel, ValidationError
+
+from components.secrets import MINIMUM_ROOT_LENGTH
+from components.settings.base import PROJECT
+from components.settings.roles import ECR
+from components.settings.stack import Settings, contradictions
+
+ROOT_SECRET = "rootSecret"  # noqa: S105 - the setting's name
+ROOT_SECRET_FILE = "HEADWATER_ROOT_SECRET_FILE"  # noqa: S105 - the variable's name
+BASE_IMAGES_FILE = "HEADWATER_BASE_IMAGES_FILE"
+KUBE_CONTEXT = "HEADWATER_KUBE_CONTEXT"
+# Never simply the kubeconfig's current context: a cluster that nobody named must not be changed.
+DEFAULT_CONTEXT = "headwater"
+CATALOG_TOKEN = "catalogToken"  # noqa: S105 - the setting's name
+CATALOG_CREDENTIAL = "catalogCredential"
+SECRETS = (ROOT_SECRET, CATALOG_TOKEN, CATALOG_CREDENTIAL)
+MINIO_BUCKET = "lake"
+
+
+def parse(raw: Mapping[str, Any]) -> Settings:
+    """Return the checked settings. `raw`: setting → value, objects still as JSON text or already parsed.
+
+    Raises pulumi.RunError that names every wrong setting's path, its value and what is allowed.
+    """
+    values = {key: _decoded(value) for key, value in raw.items()}
+    try:
+        return _checked(Settings.model_validate(values))
+    except ValidationError as error:
+        lines = [_explain(details) for details in error.errors(include_url=False)]
+    raise _wrong(lines)
+
+
+def load(config: Mapping[str, Any], environment: Mapping[str, str], stack: str = "dev") -> Settings:
+    """Return the stack's settings: its configuration, completed by what this machine offers and by the stack's name.
+
+    config: `headwater:<setting>` → value. The environment adds base images (the JSON file that
+    HEADWATER_BASE_IMAGES_FILE names), decides what builder `auto` is, and may name the kubeconfig's context.
+    """
+    prefix = f"{PROJECT}:"
+    raw = {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
+    raw = {key: _decoded(value) for key, value in raw.items() if key not in SECRETS}
+    images = raw.get("images", {})
+    if BASE_IMAGES_FILE in environment and isinstance(images, dict) and _takes_stand_ins(images):
+        raw["images"] = {**images, "base_images": _read_base_images(Path(environment[BASE_IMAGES_FILE]))}
+    settings = parse(raw)
+    built = settings.images
+    if built.builder == "auto":
+        # Only Docker logs in to ECR, wherever the program runs.
+        builder: Literal["buildah", "docker"] = "docker" if built.registry == ECR else available_builder(environment)
+        built = built.model_copy(update={"builder": builder})
+    cluster = settings.kubernetes
+    if cluster.kind == "kubeconfig" and cluster.context is None:
+        cluster = cluster.model_copy(update={"context": environment.get(KUBE_CONTEXT, DEFAULT_CONTEXT)})
+    storage, aws = settings.storage, settings.aws
+    bucket = MINIO_BUCKET
+    if aws is not None:
+        name = f"{PROJECT}-{stack}" if aws.name is None else aws.name
+        # Checked once more: a stack's name may be longer than names in AWS.
+        raw_aws = {**raw["aws"], "name": name}
+        aws = parse({**raw, "aws": raw_aws}).aws
+        if storage.kind == "s3":
+            bucket = f"{name}-lake-{raw_aws['account']}"
+    if storage.bucket is None:
+        storage = storage.model_copy(update={"bucket": bucket})
+    return _checked(
+        settings.model_copy(update={"images": built, "kubernetes": cluster, "aws": aws, "storage": storage})
+    )
+
+
+def from_pulumi() -> Settings:
+    """Return the settings of the stack that this program runs for."""
+    config = {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
+    return load(config, os.environ, pulumi.get_stack())
+
+
+def root_secret(config: pulumi.Config, environment: Mapping[str, str] | None = None) -> pulumi.Output[str]:
+    """Return the stack's root secret: `headwater:rootSecret`, or the content of HEADWATER_ROOT_SECRET_FILE.
+
+    Raises pulumi.RunError when there is neither, or it is too short.
+    """
+    configured = config.get_secret(ROOT_SECRET)
+    if configured is not None:
+        return configured
+    variables = os.environ if environment is None else environment
+    file = variables.get(ROOT_SECRET_FILE)
+    if file is None:
+        raise pulumi.RunError(
+            f"the stack has no root secret: `pulumi config set --secret {ROOT_SECRET} $(openssl rand -hex 32)` "
+            f"keeps one in its encrypted configuration; on the dev stack the variable {ROOT_SECRET_FILE} may name "
+            "a file that holds it instead (`make up` makes it)"
+        )
+    try:
+        text = Path(file).read_text().strip()
+    except OSError as error:
+        raise pulumi.RunError(f"{ROOT_SECRET_FILE} names {file}, which can't be read: {error.strerror}") from error
+    if len(text) < MINIMUM_ROOT_LENGTH:
+        raise pulumi.RunError(f"{file} holds {len(text)} characters; a root secret needs {MINIMUM_ROOT_LENGTH}")
+    return pulumi.Output.secret(text)
+
+
+def available_builder(environment: Mapping[str, str]) -> Literal["buildah", "docker"]:
+    """Return the builder that this machine has. Raises pulumi.RunError when it has none."""
+    socket = environment.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    local = socket.removeprefix("unix://")
+    if shutil.which("docker") is not None and (local == socket or Path(local).is_socket()):
+        return "docker"
+    if shutil.which("buildah") is not None:
+        return "buildah"
+    raise pulumi.RunError(
+        "headwater:images.builder: 'auto' finds neither a Docker daemon nor buildah on this machine; "
+        "install one (`apt-get install buildah`), or `make up` does it"
+    )
+
+
+def _checked(settings: Settings) -> Settings:
+    lines = [f"{PROJECT}:{path}: {value!r} is not allowed. {why}" for path, value, why in contradictions(settings)]
+    if lines:
+        raise _wrong(lines)
+    return settings
+
+
+def _wrong(lines: Iterable[str]) -> pulumi.RunError:
+    return pulumi.RunError("wrong settings:\n" + "\n".join(f"  {line}" for line in lines))
+
+
+def _takes_stand_ins(images: Mapping[str, Any]) -> bool:
+    """Whether this machine's base images are wanted: nobody chose others, and the images stay on this machine."""
+    return not images.get("base_images") and images.get("registry") != ECR
+
+
+def _read_base_images(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise pulumi.RunError(f"{BASE_IMAGES_FILE} names {file}, which can't be read as JSON: {error}") from error
+
+
+def _decoded(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _explain(details: Any) -> str:
+    path = [str(part) for part in details["loc"]]
+    name = f"{PROJECT}:{'.'.join(path)}"
+    if details["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting; allowed here: {', '.join(_allowed(path[:-1]))}"
+    if details["type"] == "missing":
+        description = _description(path)
+        return f"{name} is missing" + (f": {description}" if description is not None else "")
+    message = details["msg"].removeprefix("Value error, ")
+    description = _description(path)
+    if description is not None and re.search(r"pattern|greater|less", message):
+        message = f"{message} ({description})"
+    return f"{name}: {details['input']!r} is not allowed. {message}"
+
+
+def _models(path: Iterable[str]) -> tuple[type[BaseModel] | None, Any]:
+    """Follow a path of field names; return the innermost model passed and the last field's information."""
+    model: type[BaseModel] | None = Settings
+    field = None
+    for part in path:
+        if model is None or part not in model.model_fields:
+            return None, field
+        field = model.model_fields[part]
+        # `X | None` is looked through: what may be left out has settings of its own.
+        annotations = [field.annotation, *get_args(field.annotation)]
+        model = next((each for each in annotations if isinstance(each, type) and issubclass(each, BaseModel)), None)
+    return model, field
+
+
+def _allowed(path: Iterable[str]) -> list[str]:
+    model, _ = _models(path)
+    names = [] if model is None else list(model.model_fields)
+    return [*names, *SECRETS] if model is Settings else names
+
+
+def _description(path: Iterable[str]) -> str | None:
+    _, field = _models(path)
+    return None if field is None else field.description

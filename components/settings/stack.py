@@ -1,0 +1,122 @@
+"""All settings of a stack together, and what must not be combined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field
+
+from components.settings.aws import Aws
+from components.settings.base import Model, mebibytes
+from components.settings.roles import ECR, Catalog, Database, Images, Kubernetes, Storage
+from components.settings.trino import Trino
+from components.settings.workloads import Dashboards, Example, Ingestion, Orchestration
+
+# RDS allots gp3 volumes from this size on.
+SMALLEST_RDS_GIB = 20
+
+
+class Settings(Model):
+    """Everything that `Pulumi.<stack>.yaml` may say, below `headwater:`. `generations`: rotated secrets' numbers."""
+
+    storage: Storage = Storage()
+    catalog: Catalog = Catalog()
+    database: Database = Database()
+    kubernetes: Kubernetes = Kubernetes()
+    images: Images = Images()
+    aws: Aws | None = None
+    trino: Trino = Trino()
+    ingestion: Ingestion = Ingestion()
+    orchestration: Orchestration = Orchestration()
+    dashboards: Dashboards = Dashboards()
+    example: Example = Example()
+    generations: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+
+
+def contradictions(settings: Settings) -> Iterator[tuple[str, object, str]]:
+    """Yield path, value and explanation of each setting that another one rules out."""
+    yield from _without_account(settings)
+    yield from _storage_and_catalog(settings)
+    yield from _cluster(settings)
+    database = settings.database
+    if database.kind == "rds":
+        if mebibytes(database.size) < SMALLEST_RDS_GIB * 1024:
+            yield "database.size", database.size, f"RDS allots {SMALLEST_RDS_GIB}Gi at least"
+        if mebibytes(database.max_size) < mebibytes(database.size):
+            yield "database.max_size", database.max_size, f"it is less than database.size, {database.size}"
+        if "memory" in database.model_fields_set:
+            yield "database.memory", database.memory, "on RDS the instance_class decides about memory"
+    else:
+        for name in sorted({"instance_class", "multi_az", "version", "max_size"} & database.model_fields_set):
+            yield f"database.{name}", getattr(database, name), "it is RDS's; database.kind is 'in-cluster'"
+
+
+def _without_account(settings: Settings) -> Iterator[tuple[str, object, str]]:
+    if settings.aws is not None:
+        return
+    chosen = {
+        "storage.kind": (settings.storage.kind, "s3"),
+        "catalog.kind": (settings.catalog.kind, "glue"),
+        "database.kind": (settings.database.kind, "rds"),
+        "kubernetes.kind": (settings.kubernetes.kind, "eks"),
+        "images.registry": (settings.images.registry, ECR),
+    }
+    for path, (value, needs_account) in chosen.items():
+        if value == needs_account:
+            yield path, value, "it needs headwater:aws with account, region and tags"
+
+
+def _storage_and_catalog(settings: Settings) -> Iterator[tuple[str, object, str]]:
+    storage, catalog = settings.storage, settings.catalog
+    if storage.kind == "s3":
+        for name in sorted({"region", "size", "memory"} & storage.model_fields_set):
+            yield f"storage.{name}", getattr(storage, name), "it is MinIO's; S3 has headwater:aws.region and no size"
+        emulated = settings.aws is not None and settings.aws.endpoint is not None
+        if settings.kubernetes.kind != "eks" and not emulated:
+            yield (
+                "storage.kind",
+                "s3",
+                "workloads reach S3 by EKS Pod Identity, so kubernetes.kind is 'eks', or headwater:aws.endpoint names "
+                "an emulator",
+            )
+    if catalog.kind == "glue":
+        if storage.kind != "s3":
+            yield "catalog.kind", "glue", "Glue's databases are places in S3, and storage.kind is 'minio'"
+        if catalog.uri is not None:
+            yield "catalog.uri", catalog.uri, "kind 'glue' uses Glue's own API; Glue's REST endpoint is kind 'rest'"
+    for name in ("oauth2", "sigv4", "warehouse"):
+        if getattr(catalog, name) is not None and catalog.uri is None:
+            yield (
+                f"catalog.{name}",
+                getattr(catalog, name),
+                "it is for a REST catalog elsewhere; catalog.uri is not set",
+            )
+    if catalog.oauth2 is not None and catalog.sigv4 is not None:
+        yield "catalog.sigv4", catalog.sigv4.service, "catalog.oauth2 is set too; a catalog asks for one of them"
+    if catalog.sigv4 is not None and storage.kind != "s3":
+        yield "catalog.sigv4", catalog.sigv4.service, "requests are signed with S3's identity; storage.kind is 'minio'"
+
+
+def _cluster(settings: Settings) -> Iterator[tuple[str, object, str]]:
+    cluster = settings.kubernetes
+    if cluster.kind == "eks":
+        for name in ("context", "kubeconfig"):
+            if getattr(cluster, name) is not None:
+                yield f"kubernetes.{name}", getattr(cluster, name), "EKS has a kubeconfig of its own"
+        if cluster.exposure.kind == "node_port":
+            yield "kubernetes.exposure.kind", "node_port", "EKS's nodes have private addresses only; use 'cluster_ip'"
+        if settings.aws is not None and settings.aws.endpoint is not None:
+            yield "kubernetes.kind", "eks", "an emulator runs no pods; headwater:aws.endpoint goes with 'kubeconfig'"
+    elif settings.database.kind == "rds":
+        yield "database.kind", "rds", "RDS is reached from the VPC's nodes only, so kubernetes.kind is 'eks'"
+    if settings.images.registry == ECR and settings.images.builder == "buildah":
+        yield "images.builder", "buildah", "it does not log in to registries; images.registry 'ecr' needs 'docker'"
+    if settings.images.builder == "buildah" and settings.images.platforms != ["linux/amd64"]:
+        yield "images.platforms", settings.images.platforms, "builder 'buildah' builds for its own machine only"
+    if settings.images.builder == "buildah" and settings.images.mirror:
+        yield "images.mirror", True, "mirroring needs images.builder 'docker'"
+    nodes = set() if settings.aws is None else set(settings.aws.cluster.nodes.architectures)
+    missing = {f"linux/{architecture}" for architecture in nodes} - set(settings.images.platforms)
+    if cluster.kind == "eks" and missing:
+        yield "images.platforms", settings.images.platforms, f"aws.cluster.nodes may start {', '.join(sorted(missing))}"
