@@ -12,9 +12,10 @@ from typing import Any
 
 import pulumi
 import yaml
+from pulumi.output import Unknown
 from pulumi.runtime import mocks, rpc, sync_await
 
-from review.resources import Resource, without_secrets
+from review.resources import UNKNOWN, Resource, without_secrets
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 # Any root secret will do: nothing that is derived from it leaves this process.
@@ -35,6 +36,8 @@ class _Answers(mocks.Mocks):
         if args.typ.startswith("aws:"):
             outputs.setdefault("arn", f"arn:aws:{args.typ.split(':')[1].split('/')[0]}:::{args.name}")
             outputs.setdefault("name", args.name)
+        if args.typ == "aws:rds/instance:Instance":
+            outputs["masterUserSecrets"] = [{"secretArn": f"arn:aws:secretsmanager:::{args.name}"}]
         if args.typ.endswith(":BuildahImage"):
             outputs["reference"] = f"{outputs['host']}/{outputs['repository']}@{_DIGEST}"
         if args.typ == "docker-build:index:Image":
@@ -63,7 +66,7 @@ class _Recorder(mocks.MockMonitor):
                 Resource(
                     type=request.type,
                     name=request.name,
-                    inputs=without_secrets(rpc.deserialize_properties(request.object, keep_unknowns=True)),
+                    inputs=without_secrets(_readable(rpc.deserialize_properties(request.object, keep_unknowns=True))),
                     urn=response.urn,
                     identity=f"{request.name}-id",
                     protect=request.protect,
@@ -115,7 +118,7 @@ def _session(recorder: _Recorder, stack: str, config: Mapping[str, str]) -> Iter
     exported, environment = pulumi.export, os.environ.copy()
     mocks.set_mocks(_Answers(), project="headwater", stack=stack, preview=True, monitor=recorder)
     pulumi.runtime.config.set_all_config(dict(config), ["headwater:rootSecret"])
-    pulumi.export = {}.__setitem__
+    pulumi.export = _discard
     for name in [each for each in os.environ if each.startswith(("HEADWATER_", "PULUMI_"))]:
         del os.environ[name]
     try:
@@ -125,3 +128,17 @@ def _session(recorder: _Recorder, stack: str, config: Mapping[str, str]) -> Iter
         os.environ.clear()
         os.environ.update(environment)
         pulumi.runtime.config.set_all_config({}, [])
+
+
+def _readable(value: Any) -> Any:
+    """Return deserialised properties with the text that previews have in place of unknown values."""
+    if isinstance(value, Unknown):
+        return UNKNOWN
+    if isinstance(value, dict):
+        return {key: _readable(item) for key, item in value.items()}
+    return [_readable(item) for item in value] if isinstance(value, list) else value
+
+
+def _discard(name: str, value: Any) -> None:
+    """Take a stack output: there is no stack to keep it."""
+    del name, value

@@ -11,6 +11,7 @@ from review.rules.base import Requirements, Violation
 from review.rules.policies import refuses_plain_http
 from review.stateful import holds
 
+_PROVIDER = "pulumi:providers:aws"
 TAGS = ("headwater:stack", "headwater:owner", "headwater:cost-center", "headwater:component")
 _BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 _ENCRYPTION = "aws:s3/bucketServerSideEncryptionConfiguration"
@@ -75,16 +76,13 @@ def buckets_are_guarded(resources: Sequence[Resource], _: Requirements) -> Itera
 
 def tagged(resources: Sequence[Resource], _: Requirements) -> Iterator[Violation]:
     """What costs money or holds data says whose it is: by its own tags, or by its provider's default tags."""
-    defaults = {f"{each.urn}::{each.identity}": _default_tags(each) for each in resources}
+    defaults = {each.urn: _default_tags(each) for each in resources if each.type == _PROVIDER}
     for resource in (each for each in resources if each.type in TAGGED):
         own = resource.at("tags")
         if own is not None and not isinstance(own, Mapping):
             continue
-        inherited = defaults.get(resource.provider)
-        if inherited is None:
-            # A source without provider references: all of a program's AWS providers carry the same tags.
-            inherited = set().union(*defaults.values()) if not resource.provider else set()
-        missing = [tag for tag in TAGS if tag not in {*(own or {}), *inherited}]
+        inherited = defaults.get(resource.provider.rpartition("::")[0])
+        missing = [tag for tag in TAGS if tag not in {*(own or {}), *(inherited or ())}]
         if missing:
             yield Violation(resource, "tags", sorted(own or {}), f"add {', '.join(missing)}")
 
@@ -108,8 +106,6 @@ _SETTING = "headwater:aws.deletion_protection"
 
 def _default_tags(resource: Resource) -> set[str]:
     """Return the default tags' names of an AWS provider; its inputs are JSON texts, as Pulumi hands them over."""
-    if resource.type != "pulumi:providers:aws":
-        return set()
     found = resource.at("defaultTags")
     if isinstance(found, str) and known(found):
         found = json.loads(found)
