@@ -65,6 +65,11 @@ class Preview:
         """The resources as they will be after the update: all of them if the preview was made with --show-sames."""
         return [each.resource for each in self.changes if each.operation != "delete"]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether unchanged resources are listed too, as --show-sames does."""
+        return sum(each.operation == "same" for each in self.changes) == self.counts["same"]
+
     def of(self, operation: Operation) -> list[Change]:
         """Return the changes of one kind, ordered by type and name."""
         found = [each for each in self.changes if each.operation == operation]

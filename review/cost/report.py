@@ -10,7 +10,6 @@ from review import program
 from review.cost.estimate import Estimate, Line, estimate, on_aws
 from review.cost.tables import Prices, Usage, prices, usage
 from review.preview import Preview
-from review.resources import Resource
 
 _CENT = 0.005
 
@@ -70,12 +69,7 @@ def difference(stack: str, preview: Preview) -> str | None:
     amount = after.total - before.total
     sign = "no change" if abs(amount) < _CENT else f"{'+' if amount > 0 else '−'}${abs(amount):,.2f} a month"  # noqa: RUF001
     whole = estimate(preview.planned, table, assumed)
-    total = f" of about ${whole.total:,.0f}" if _lists_all(preview) else ""
+    total = f" of about ${whole.total:,.0f}" if preview.is_whole else ""
     missing = f"; not priced: {len(unpriced)} that change" if unpriced else ""
     note = "" if table.other is None else f" of {table.region}, for want of {table.other}'s"
     return f"Cost: {sign}{total} (list prices{note} as of {table.as_of}{missing})."
-
-
-def _lists_all(preview: Preview) -> bool:
-    listed: list[Resource] = [each.resource for each in preview.changes if each.operation == "same"]
-    return len(listed) == preview.counts["same"]

@@ -127,10 +127,10 @@ def test_tables_name_what_is_wrong_in_them(tmp_path: Path) -> None:
     """A mistyped assumption that is ignored; a price of 0, or one from nowhere."""
     file = tmp_path / "usage.yaml"
     file.write_text("default: {buckets_gb: 5}\n")
-    with pytest.raises(ValueError, match="default.buckets_gb is not known"):
+    with pytest.raises(ValueError, match=r"default\.buckets_gb is not known"):
         tables.usage("default", file)
     file.write_text("default: {hours: -1}\n")
-    with pytest.raises(ValueError, match="default.hours=-1"):
+    with pytest.raises(ValueError, match=r"default\.hours=-1"):
         tables.usage("default", file)
     file.write_text("as_of: x\nregions: {r: {kms.key: {usd: 0, per: month, source: x}}}\n")
     with pytest.raises(ValueError, match=r"r kms\.key"):
