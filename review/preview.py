@@ -7,7 +7,7 @@ The document is display.PreviewDigest of Pulumi's pkg/display/json.go. It lists 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -85,7 +85,7 @@ def parse(text: str) -> Preview:
     if not isinstance(digest, dict) or not {"steps", "changeSummary", "diagnostics"} & set(digest):
         raise PreviewError(f"{_quoted(text)} is no preview; make it with `pulumi preview --json --show-sames`")
     steps = [step for step in digest.get("steps", []) if step["op"] not in _HALVES and not _is_stack(step)]
-    changes = tuple(_change(step) for step in steps)
+    changes = _strongest(_change(step) for step in steps)
     return Preview(
         changes=changes,
         counts=_counts(digest, changes),
@@ -96,6 +96,16 @@ def parse(text: str) -> Preview:
         ),
         config={str(key): str(value) for key, value in digest.get("config", {}).items()},
     )
+
+
+def _strongest(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Return one change a resource: `--refresh` lists each twice, as it was found and as the program wants it."""
+    found: dict[str, Change] = {}
+    for change in changes:
+        known = found.get(change.resource.urn)
+        if known is None or ORDER.index(change.operation) <= ORDER.index(known.operation):
+            found[change.resource.urn] = change
+    return tuple(found.values())
 
 
 def _change(step: Mapping[str, Any]) -> Change:

@@ -24,7 +24,17 @@ def test_every_operation_of_a_real_preview_is_told_apart() -> None:
 def test_counts_are_the_same_however_the_preview_was_made() -> None:
     """A replacement listed as its two halves counted three times; unchanged resources, not listed, counted as none."""
     assert recorded("replacement-steps").counts == recorded("changed").counts
+    assert recorded("refreshed").counts == recorded("changed").counts
     assert recorded("unchanged").counts["same"] == 6
+
+
+def test_drift_is_a_change_though_the_program_wants_what_it_wanted() -> None:
+    """A bucket opened by hand: found by the refresh, then lost behind the program's own "same"."""
+    state = {"urn": "urn:pulumi:dev::p::aws:s3/bucket:Bucket::b", "type": "aws:s3/bucket:Bucket"}
+    step = {"urn": state["urn"], "oldState": state, "newState": state, "detailedDiff": None}
+    drift = step | {"op": "update", "detailedDiff": {"acl": {"kind": "update", "inputDiff": False}}}
+    found = preview.parse(json.dumps({"steps": [drift, step | {"op": "same"}]}))
+    assert [(each.operation, each.paths) for each in found.changes] == [("update", ("acl",))]
 
 
 def test_changed_properties_are_named_to_the_leaf() -> None:
