@@ -23,10 +23,10 @@ def screen(stack: str, preview: Preview, *, violations: Sequence[str] = (), cost
         for each in losses(preview)
     ]
     lines += [f"Broken rule: {each}" for each in violations]
-    counts = ", ".join(f"{preview.counts[each]} {TITLES[each].lower()}" for each in preview.counts)
+    counts = ", ".join(f"{number} {TITLES[each].lower()}" for each, number in preview.counts.items() if number)
     if lines:
         lines.append("")
-    lines.append(f"{stack}: {counts}")
+    lines.append(f"{stack}: {counts if counts else 'nothing'}")
     return "\n".join([*lines, *([] if cost is None else [cost])])
 
 

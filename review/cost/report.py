@@ -71,5 +71,5 @@ def difference(stack: str, preview: Preview) -> str | None:
     whole = estimate(preview.planned, table, assumed)
     total = f" of about ${whole.total:,.0f}" if preview.is_whole else ""
     missing = f"; not priced: {len(unpriced)} that change" if unpriced else ""
-    note = "" if table.other is None else f" of {table.region}, for want of {table.other}'s"
-    return f"Cost: {sign}{total} (list prices{note} as of {table.as_of}{missing})."
+    note = "" if table.other is None else f", of {table.region} for want of {table.other}'s"
+    return f"Cost: {sign}{total} (list prices as of {table.as_of}{note}{missing})."

@@ -7,8 +7,10 @@ import json
 import pytest
 
 from review import markdown, preview, terminal
+from review.cost import report
 from review.resources import Resource
-from tests.unit.review.conftest import FIXTURES, recorded
+from review.rules import catalogue, kubernetes
+from tests.unit.review.conftest import FIXTURES, ROOT, deployment, recorded
 
 
 def test_every_operation_of_a_real_preview_is_told_apart() -> None:
@@ -136,3 +138,27 @@ def test_each_stack_has_its_own_comment() -> None:
     assert first.startswith(markdown.marker("staging") + "\n")
     assert markdown.marker("prod") not in first
     assert markdown.marker("staging") not in second
+
+
+def test_the_example_in_the_documentation_is_what_the_tool_writes() -> None:
+    """A page that shows a comment of two versions ago."""
+    config = {"headwater:aws": '{"region": "eu-central-1"}'}
+    size = {"allocatedStorage": 100.0, "storageType": "gp3", "storageEncrypted": True}
+    before = Resource("aws:rds/instance:Instance", "database-instance", {**size, "instanceClass": "db.m7g.large"})
+    after = Resource("aws:rds/instance:Instance", "database-instance", {**size, "instanceClass": "db.m7g.xlarge"})
+    trino = deployment(image="trinodb/trino:476")
+    secret = Resource("kubernetes:core/v1:Secret", "trino-secret", {"stringData": "[secret]"})
+    found = preview.Preview(
+        changes=(
+            preview.Change("replace", after, before, ("availabilityZone", "instanceClass"), ("availabilityZone",)),
+            preview.Change("update", trino, trino, ("spec.template.spec.containers[0].image",)),
+            preview.Change("update", secret, secret),
+            preview.Change("create", Resource("kubernetes:core/v1:ConfigMap", "trino-groups")),
+        ),
+        counts={"create": 1, "update": 2, "replace": 1, "delete": 0, "same": 210},
+        config=config,
+    )
+    broken = catalogue.lines([("images-by-digest", each) for each in kubernetes.images_by_digest(trino)])
+    shown = markdown.comment("prod", found, violations=broken, cost=report.difference("prod", found))
+    quoted = "\n".join(f"> {line}".rstrip() for line in shown.rstrip().split("\n")[2:])
+    assert quoted in (ROOT / "docs" / "pull-requests.md").read_text()
