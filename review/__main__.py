@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from review import github, markdown, preview, terminal, touched
+from review import github, markdown, preview, terminal
 from review.cost import report
 from review.rules import catalogue
 
@@ -57,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(text)
             return 0 if good else 1
         if chosen.command == "stacks":
+            from review import touched
+
             files = [line.strip() for line in sys.stdin if line.strip()]
             print(json.dumps(touched.stacks(files, touched.on_accounts())))
             return 0

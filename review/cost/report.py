@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from review import program
 from review.cost.estimate import Estimate, Line, estimate, on_aws
 from review.cost.tables import Prices, Usage, prices, usage
 from review.preview import Preview
@@ -22,6 +21,9 @@ def region(config: Mapping[str, str]) -> str | None:
 
 def of_stack(stack: str) -> str:
     """Return the month of a stack as text, from what its program registers. Raises ProgramError, ValueError."""
+    # Imported here: a preview's summary needs no Pulumi SDK, which takes a second to load.
+    from review import program
+
     resources = program.run(stack)
     where = region(program.configuration(stack))
     if not on_aws(resources) or where is None:

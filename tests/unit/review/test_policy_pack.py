@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
+import grpc
 import pulumi
 import pytest
-from google.protobuf import struct_pb2
+from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2 as engine
+from pulumi.runtime.proto import analyzer_pb2_grpc
 from pulumi_policy import EnforcementLevel
 from pulumi_policy.policy import _PolicyAnalyzerServicer
 
 from review import policy_pack
 from review.resources import UNKNOWN, Resource
-from tests.unit.review.conftest import bucket, deployment
+from review.rules import catalogue
+from tests.unit.review.conftest import ROOT, bucket, deployment
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +84,22 @@ def test_protection_follows_the_stacks_own_settings(servicer: Any) -> None:
         assert "deletion-protection" in broken(servicer.AnalyzeStack(request, None))
     finally:
         pulumi.runtime.config.set_all_config({}, [])
+
+
+def test_the_pack_starts_as_pulumi_starts_it_and_serves_every_rule() -> None:
+    """A pack that can't be imported: Pulumi says so only at the first preview with it."""
+    argv = [sys.executable, "-u", "__main__.py"]
+    with subprocess.Popen(argv, cwd=ROOT / "review" / "pack", stdout=subprocess.PIPE, text=True) as pack:
+        try:
+            assert pack.stdout is not None
+            port = int(pack.stdout.readline())
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                stub = analyzer_pb2_grpc.AnalyzerStub(channel)
+                served = stub.GetAnalyzerInfo(empty_pb2.Empty(), timeout=30)
+                response = stub.Analyze(asked(deployment(image="trino:latest")), timeout=30)
+        finally:
+            pack.kill()
+    rules = {each.name for each in (*catalogue.RESOURCE_RULES, *catalogue.STACK_RULES)}
+    assert {each.name for each in served.policies} == rules
+    assert {each.enforcementLevel for each in served.policies} <= {engine.MANDATORY}
+    assert broken(response) == ["images-by-digest"]
