@@ -22,9 +22,18 @@ _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 _INTERNAL = ("service.beta.kubernetes.io/aws-load-balancer-scheme", "internal")
 
 
+def containers(resource: Resource) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the path and the definition of each container of a workload's pods; none for any other resource."""
+    pod = _pod(resource)
+    for group in () if pod is None else ("initContainers", "containers"):
+        for number, container in enumerate(pod.get(group) or [] if pod is not None else []):
+            if isinstance(container, Mapping):
+                yield f"{_where(resource)}.{group}[{number}]", container
+
+
 def images_by_digest(resource: Resource) -> Iterator[Violation]:
     """Every container's image is named by its digest: a tag can be moved."""
-    for path, container in _containers(resource):
+    for path, container in containers(resource):
         image = container.get("image")
         if image is None or (known(image) and not _DIGEST.search(str(image))):
             yield Violation(resource, f"{path}.image", image, "name it as registry/name@sha256:…")
@@ -32,7 +41,7 @@ def images_by_digest(resource: Resource) -> Iterator[Violation]:
 
 def limited_and_probed(resource: Resource) -> Iterator[Violation]:
     """Every container has requests and a memory limit; every server says when it is ready and alive."""
-    for path, container in _containers(resource):
+    for path, container in containers(resource):
         resources = container.get("resources") or {}
         for part, name in (("requests", "cpu"), ("requests", "memory"), ("limits", "memory")):
             if (resources.get(part) or {}).get(name) is None:
@@ -54,7 +63,7 @@ def no_root(resource: Resource) -> Iterator[Violation]:
     for name in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.get(name) is True:
             yield Violation(resource, f"{_where(resource)}.{name}", True, "leave it out")
-    for path, container in _containers(resource):
+    for path, container in containers(resource):
         own = container.get("securityContext") or {}
         if own.get("runAsNonRoot", shared.get("runAsNonRoot")) is not True:
             found = own.get("runAsNonRoot", shared.get("runAsNonRoot"))
@@ -87,12 +96,3 @@ def _pod(resource: Resource) -> Mapping[str, Any] | None:
         return None
     found = resource.at(*_TEMPLATES[resource.kind])
     return found if isinstance(found, Mapping) else None
-
-
-def _containers(resource: Resource) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the path and the container, of each container of the resource's pods."""
-    pod = _pod(resource)
-    for group in () if pod is None else ("initContainers", "containers"):
-        for number, container in enumerate(pod.get(group) or [] if pod is not None else []):
-            if isinstance(container, Mapping):
-                yield f"{_where(resource)}.{group}[{number}]", container

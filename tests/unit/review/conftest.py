@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from review import preview
+from review import preview, program
 from review.resources import Resource
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -66,6 +67,12 @@ def deployment(**container: Any) -> Resource:
     }
     merged = {key: value for key, value in {**good, **container}.items() if value is not None}
     return Resource("kubernetes:apps/v1:Deployment", "app", {"spec": {"template": {"spec": {"containers": [merged]}}}})
+
+
+@cache
+def registered(stack: str) -> list[Resource]:
+    """Return what a stack's program registers; it runs once for all tests."""
+    return program.run(stack)
 
 
 @pytest.fixture(params=STACKS)

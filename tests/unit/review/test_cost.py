@@ -13,6 +13,7 @@ from review.cost import report, tables
 from review.cost.estimate import Estimate, estimate
 from review.cost.parts import RULES
 from review.resources import UNKNOWN, Resource
+from tests.unit.review.conftest import registered
 
 PRICES = tables.prices("us-east-1")
 USAGE = tables.usage("default")
@@ -139,13 +140,17 @@ def test_tables_name_what_is_wrong_in_them(tmp_path: Path) -> None:
 
 def test_every_stack_is_estimated_without_credentials(stack: str) -> None:
     """A type that a stack began to use, and that the estimate leaves out."""
-    resources = program.run(stack)
+    resources = registered(stack)
     where = report.region(program.configuration(stack))
     if where is not None:
         found = estimate(resources, tables.prices(where), tables.usage(stack))
         assert list(found.unpriced) == []
         assert found.total > 0
-    assert stack in report.of_stack(stack)
+
+
+def test_the_command_says_whose_month_it_is() -> None:
+    """The estimate of one stack taken for another's."""
+    assert "AWS bills nothing for dev" in report.of_stack("dev")
 
 
 def test_every_rule_names_prices_that_the_table_has() -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from review import program
 from review.resources import UNKNOWN, Resource
-from review.rules import catalogue
+from review.rules import catalogue, kubernetes
 from review.rules.base import Requirements
-from tests.unit.review.conftest import bucket, deployment
+from tests.unit.review.conftest import bucket, deployment, registered
 
 PROTECTED = Requirements(deletion_protection=True)
 
@@ -184,20 +184,21 @@ def test_protection_is_asked_for_by_the_settings_alone() -> None:
 
 def test_no_stack_breaks_a_rule(stack: str) -> None:
     """A public bucket, an image by tag or an unprotected database, merged."""
-    resources = program.run(stack)
+    resources = registered(stack)
     found = catalogue.broken(resources, catalogue.requirements(program.configuration(stack)))
     assert catalogue.lines(found) == []
 
 
 def test_the_rules_see_what_they_judge(stack: str) -> None:
     """Policies and images that mocks leave unknown: every rule passes, because it looks at nothing."""
-    resources = program.run(stack)
+    resources = registered(stack)
     for resource in resources:
         if resource.type.startswith("aws:iam/"):
             for name in ("policy", "assumeRolePolicy"):
                 assert resource.at(name) != UNKNOWN, f"{resource.label} {name}"
-        if resource.type.startswith("kubernetes:"):
-            assert UNKNOWN not in json.dumps(resource.at("spec", "template", "spec") or {}), resource.label
+        for path, container in kubernetes.containers(resource):
+            judged = [container.get(key) for key in ("image", "resources", "securityContext", "livenessProbe")]
+            assert UNKNOWN not in json.dumps(judged), f"{resource.label} {path}"
 
 
 def test_an_exception_needs_a_rule_that_exists_and_a_reason(tmp_path: Any) -> None:
