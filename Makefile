@@ -4,7 +4,7 @@
 MAKEFLAGS += --no-print-directory
 HEADWATER := $(CURDIR)/localstack/headwater
 
-COMMANDS := up down destroy status logs trino dbt meltano shop run open password preview env test lint lock bench help
+COMMANDS := up down destroy status logs trino dbt meltano shop run open password preview cost stack ci-role env test lint lock bench help
 .PHONY: $(COMMANDS)
 
 # $(call option,c,--component) is `--component "$c"` where the user typed c=… and nothing otherwise: a variable
@@ -38,7 +38,13 @@ open:
 password:
 	@$(HEADWATER) password $(call option,u,--user)
 preview:
-	@$(HEADWATER) preview
+	@$(HEADWATER) preview $(call option,s,--stack) $(call option,d,--diff)
+cost:
+	@$(HEADWATER) cost $(call option,s,--stack)
+stack:
+	@$(HEADWATER) stack $(call option,name,--name) $(call option,from,--from)
+ci-role:
+	@$(HEADWATER) ci-role $(call option,s,--stack)
 env:
 	@$(HEADWATER) env
 test:

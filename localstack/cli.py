@@ -86,6 +86,24 @@ def _password(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--user", default="admin", help="admin, editor or viewer (u=admin)")
 
 
+def _preview(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stack", default="dev", help="which stack (s=staging)")
+    _flag(parser, "--diff", "Pulumi's own diff, with values (d=1)")
+
+
+def _cost(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stack", help="which stack (s=prod)")
+
+
+def _stack(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--name", help="the new stack's name (name=qa)")
+    parser.add_argument("--from", dest="model", help="the stack it is made from (from=staging)")
+
+
+def _ci_role(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stack", help="which stack (s=staging)")
+
+
 def _test(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", help="unit, pipeline or platform (only=unit)")
     parser.add_argument("--expression", help="which tests, as pytest's -k (k=expr)")
@@ -104,7 +122,10 @@ COMMANDS = (
     Command("dbt", "dbt in the platform", 'make dbt a="test"', _arguments),
     Command("meltano", "meltano in the platform, as a Job", 'make meltano a="run …"', _arguments),
     Command("shop", "let the example company write orders", "make shop rate=50 orders=1000", _shop),
-    Command("preview", "what `pulumi up` would change", "make preview"),
+    Command("preview", "what `pulumi up` would change; d=1: with values", "make preview s=staging", _preview),
+    Command("cost", "the month's bill of a stack on AWS, estimated", "make cost s=prod", _cost),
+    Command("stack", "a new stack's settings, made from another's", "make stack name=qa from=staging", _stack),
+    Command("ci-role", "the roles of previews and deployments", "make ci-role s=staging", _ci_role),
     Command("env", "variables for plain pulumi and kubectl", 'eval "$(make -s env)"'),
     Command("test", "the test suite; `only=` one part of it", "make test only=unit k=settings", _test),
     Command("lint", "all static checks", "make lint"),

@@ -27,7 +27,7 @@ DBT_FOLDER = "/opt/transformation"
 def run(chosen: argparse.Namespace) -> int:
     """Run the command that was chosen; return its exit status."""
     home = Home.default()
-    if chosen.command in {"up", "down", "run", "test", "lint", "lock", "bench"}:
+    if chosen.command in {"up", "down", "run", "test", "lint", "lock", "bench", "preview"}:
         return _with_console(chosen, home)
     commands: dict[str, Callable[[argparse.Namespace, Home], int]] = {
         "destroy": _destroy,
@@ -39,7 +39,9 @@ def run(chosen: argparse.Namespace) -> int:
         "dbt": _dbt,
         "meltano": _meltano,
         "shop": _shop,
-        "preview": _preview,
+        "cost": _cost,
+        "stack": _stack,
+        "ci-role": _ci_role,
         "env": _env,
         "help": _help,
     }
@@ -48,7 +50,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 def _with_console(chosen: argparse.Namespace, home: Home) -> int:
     """Run a command that has steps: errors and interrupts are shown with the log and the way to go on."""
-    from localstack import lifecycle, linting, locking, testing
+    from localstack import lifecycle, linting, locking, previewing, testing
 
     home.create()
     console = Console(chosen.command, home.logs)
@@ -62,10 +64,10 @@ def _with_console(chosen: argparse.Namespace, home: Home) -> int:
                 return _run_pipeline(home, console)
             case "test":
                 return testing.run(home, console, chosen.only, chosen.expression)
-            case "lint":
-                return linting.run(home, console)
-            case "lock":
-                return locking.run(console)
+            case "lint" | "lock":
+                return linting.run(home, console) if chosen.command == "lint" else locking.run(console)
+            case "preview":
+                return previewing.run(home, console, chosen.stack, diff=chosen.diff)
             case _:
                 return _bench(home, restart=chosen.restart)
     except StepFailed as error:
@@ -237,10 +239,35 @@ def _shop(chosen: argparse.Namespace, home: Home) -> int:
     return jobs.run(Kube(home).require(), "petco", "shop-live", ["python", "-m", "petco"], words)
 
 
-def _preview(_chosen: argparse.Namespace, home: Home) -> int:
+def _given(value: str | None, question: str, example: str) -> str:
+    """Return what the user typed. Raises UsageError with the question where it is missing."""
+    if value is None:
+        raise UsageError(f"{question} For example: make {example}")
+    return value
+
+
+def _cost(chosen: argparse.Namespace, _home: Home) -> int:
+    from review.cost import report
+
+    print(report.of_stack(_given(chosen.stack, "of which stack?", "cost s=prod")))
+    return 0
+
+
+def _stack(chosen: argparse.Namespace, _home: Home) -> int:
+    from review import new_stack
+
+    name = _given(chosen.name, "what is it called?", "stack name=qa from=staging")
+    model = _given(chosen.model, "made from which stack?", f"stack name={name} from=staging")
+    print(new_stack.next_steps(new_stack.make(name, model)))
+    return 0
+
+
+def _ci_role(chosen: argparse.Namespace, home: Home) -> int:
     from localstack import stack
 
-    return stack.call(home, "preview", "--diff")
+    name = _given(chosen.stack, "of which stack?", "ci-role s=staging")
+    targets = [f"--target={each}" for each in stack.ci_role_targets(name)]
+    return stack.call(home, "up", *targets, name=name)
 
 
 def _env(_chosen: argparse.Namespace, home: Home) -> int:

@@ -60,7 +60,7 @@ def checks(checkout: Path, names: Sequence[str]) -> list[Check]:
         Check("ruff check", ("ruff", "check", ".")),
         Check("ruff format", ("ruff", "format", "--check", ".")),
     ]
-    sources = [each for each in ("localstack", "components", "__main__.py") if (checkout / each).exists()]
+    sources = [each for each in ("localstack", "components", "review", "__main__.py") if (checkout / each).exists()]
     if sources:
         found.append(Check("mypy", ("mypy", "--strict", "--explicit-package-bases", *sources)))
     found += [

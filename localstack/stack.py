@@ -214,7 +214,31 @@ def apply(home: Home, step: Step, checkout: Path = CHECKOUT) -> Progress:
     return progress
 
 
-def call(home: Home, *arguments: str, checkout: Path = CHECKOUT) -> int:
+def elsewhere(home: Home) -> dict[str, str]:
+    """Return the environment of pulumi on a stack that is not this machine's: the user's own, and our Python first."""
+    return {**os.environ, "PATH": home.environment()["PATH"], "PULUMI_SKIP_UPDATE_CHECK": "true"}
+
+
+def command(
+    home: Home, *arguments: str, name: str = STACK, checkout: Path = CHECKOUT
+) -> tuple[list[str], dict[str, str]]:
+    """Return the command line and the environment of a pulumi operation on a stack.
+
+    The dev stack is this machine's; another one is in the backend, and under the credentials, of the user's shell.
+    """
+    argv = [pulumi(home), *arguments, "--stack", name]
+    if name != STACK:
+        return argv, elsewhere(home)
+    return [*argv, "--config-file", str(config_file(home, checkout))], environment(home)
+
+
+def call(home: Home, *arguments: str, name: str = STACK, checkout: Path = CHECKOUT) -> int:
     """Run a pulumi operation on the stack on this terminal (preview, destroy, refresh); return its exit status."""
-    argv = [pulumi(home), *arguments, "--stack", STACK, "--config-file", str(config_file(home, checkout))]
-    return subprocess.run(argv, env=environment(home), cwd=checkout, check=False).returncode
+    argv, variables = command(home, *arguments, name=name, checkout=checkout)
+    return subprocess.run(argv, env=variables, cwd=checkout, check=False).returncode
+
+
+def ci_role_targets(name: str) -> tuple[str, str]:
+    """Return the URNs, as patterns, of the CI roles of a stack and of the AWS provider that makes them."""
+    project = f"urn:pulumi:{name}::headwater::"
+    return f"{project}headwater:aws:CiRoles**", f"{project}pulumi:providers:aws::**"

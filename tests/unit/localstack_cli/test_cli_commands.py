@@ -18,12 +18,12 @@ def test_every_command_of_the_makefile_exists_and_the_other_way_round() -> None:
     listed = re.search(r"^COMMANDS := (.*)$", makefile, re.M)
     assert listed is not None
     assert sorted(listed[1].split()) == sorted(each.name for each in cli.COMMANDS)
-    assert sorted(re.findall(r"^(\w+):$", makefile, re.M)) == sorted(listed[1].split())
+    assert sorted(re.findall(r"^([\w-]+):$", makefile, re.M)) == sorted(listed[1].split())
 
 
 def test_options_that_the_makefile_passes_are_understood() -> None:
     """`make logs c=trino` would fail in argparse."""
-    for name, options in re.findall(r"\$\(HEADWATER\) (\w+)(.*)$", (ROOT / "Makefile").read_text(), re.M):
+    for name, options in re.findall(r"\$\(HEADWATER\) ([\w-]+)(.*)$", (ROOT / "Makefile").read_text(), re.M):
         for option in re.findall(r",(--\w+)\)", options):
             value = "1" if option != "--only" else "unit"
             cli.parser().parse_args([name, f"{option}={value}"])

@@ -1,0 +1,161 @@
+"""The roles of a repository's workflows on GitHub: one that previews a stack and reads no data, one that deploys it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+TYPE = "headwater:aws:CiRoles"
+ISSUER = "token.actions.githubusercontent.com"
+AUDIENCE = "sts.amazonaws.com"
+TAGS = {"headwater:component": "ci"}
+# A first deployment waits for a cluster and a database; an hour, IAM's default, is close.
+SESSION_SECONDS = 2 * 3600
+# Both describe resources and read no data: no object, no item, no secret value.
+PREVIEW_POLICIES = ("SecurityAudit", "job-function/ViewOnlyAccess")
+# Everything but IAM, which `deploy_statements` limits to the stack's own names.
+DEPLOY_POLICY = "PowerUserAccess"
+_ROLE_ACTIONS = (
+    "AttachRolePolicy", "CreateRole", "DeleteRole", "DeleteRolePolicy", "DetachRolePolicy", "GetRole", "GetRolePolicy",
+    "ListAttachedRolePolicies", "ListInstanceProfilesForRole", "ListRolePolicies", "ListRoleTags", "PassRole",
+    "PutRolePolicy", "TagRole", "UntagRole", "UpdateAssumeRolePolicy", "UpdateRole", "UpdateRoleDescription",
+)  # fmt: skip
+_POLICY_ACTIONS = (
+    "CreatePolicy", "CreatePolicyVersion", "DeletePolicy", "DeletePolicyVersion", "GetPolicy", "GetPolicyVersion",
+    "ListPolicyVersions", "TagPolicy", "UntagPolicy",
+)  # fmt: skip
+_READS = {"Get", "List", "Describe"}
+
+
+@dataclass(frozen=True)
+class CiRolesArgs:
+    """Whose workflows may do what.
+
+    stack: its environments on GitHub are `<stack>-preview` and `<stack>`. account: 12 digits. prefix: begins the names
+    of everything the stack makes. repository: owner/name. state_bucket: holds Pulumi's state. secrets_key: ARN of the
+    KMS key of the stack's secrets. oidc_provider: ARN of GitHub's provider where the account has one, which it can
+    have only once; None makes it.
+    """
+
+    stack: str
+    account: str
+    prefix: str
+    repository: str
+    state_bucket: str
+    secrets_key: str
+    oidc_provider: str | None = None
+
+
+def trust_policy(provider: str, repository: str, environment: str) -> dict[str, Any]:
+    """Return who may assume a role: jobs of one environment of one repository, and nobody else on GitHub.
+
+    provider: ARN of the OIDC provider. The subject is that of a job that names an environment, so that the
+    environment's own protection (reviewers, branches) decides who gets there.
+    """
+    claims = {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": f"repo:{repository}:environment:{environment}"}
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": claims},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def preview_statements(args: CiRolesArgs) -> list[dict[str, Any]]:
+    """Return what a preview does beside describing resources: it reads the stack's state and decrypts its secrets."""
+    bucket = f"arn:aws:s3:::{args.state_bucket}"
+    project = "headwater"
+    objects = [f"{bucket}/.pulumi/meta.yaml", f"{bucket}/.pulumi/stacks/{project}/{args.stack}.*"]
+    return [
+        _allow("ListState", ["s3:ListBucket", "s3:GetBucketLocation"], [bucket]),
+        # No write, and no lock: a preview takes none.
+        _allow("ReadState", ["s3:GetObject"], objects),
+        _allow("DecryptSecrets", ["kms:Decrypt"], [args.secrets_key]),
+        _allow("RegistryLogin", ["ecr:GetAuthorizationToken"], ["*"]),
+    ]
+
+
+def deploy_statements(args: CiRolesArgs) -> list[dict[str, Any]]:
+    """Return what a deployment may do with IAM: everything with the stack's own roles, except with those of CI."""
+    root = f"arn:aws:iam::{args.account}"
+    names = [f"{root}:role/{args.prefix}-*", f"{root}:role/{args.prefix}"]
+    ci = [f"{root}:role/{args.prefix}-ci-*"]
+    changes = [action for action in _ROLE_ACTIONS if not action.startswith(tuple(_READS))]
+    return [
+        _allow("Roles", [f"iam:{action}" for action in _ROLE_ACTIONS], names),
+        _allow("Policies", [f"iam:{action}" for action in _POLICY_ACTIONS], [f"{root}:policy/{args.prefix}-*"]),
+        _allow("ReadProvider", ["iam:GetOpenIDConnectProvider"], [f"{root}:oidc-provider/{ISSUER}"]),
+        # Only a person, with `make ci-role`, changes what CI may do.
+        _allow("NotItsOwn", [f"iam:{action}" for action in changes], ci) | {"Effect": "Deny"},
+    ]
+
+
+def document(statements: Sequence[dict[str, Any]]) -> str:
+    """Return the statements as the JSON of a policy."""
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)}, separators=(",", ":"))
+
+
+class CiRoles(pulumi.ComponentResource):
+    """The two roles, and GitHub's OIDC provider where the account has none.
+
+    preview, deploy: the roles' ARNs, for the repository's variables.
+    """
+
+    def __init__(self, name: str, args: CiRolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(TYPE, name, None, opts)
+        self._args, self._child = args, pulumi.ResourceOptions(parent=self)
+        provider = self._oidc_provider()
+        attached = {f"ci-preview-{each.rsplit('/', 1)[-1]}": each for each in PREVIEW_POLICIES}
+        environment = f"{args.stack}-preview"
+        self.preview = self._role("preview", provider, environment, preview_statements(args), attached)
+        self.deploy = self._role(
+            "deploy", provider, args.stack, deploy_statements(args), {"ci-deploy-power": DEPLOY_POLICY}
+        )
+        self.register_outputs({"preview": self.preview, "deploy": self.deploy})
+
+    def _oidc_provider(self) -> pulumi.Input[str]:
+        if self._args.oidc_provider is not None:
+            return self._args.oidc_provider
+        # The whole account shares it: the stack that made it leaves it behind.
+        kept = pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(retain_on_delete=True))
+        made = aws.iam.OpenIdConnectProvider(
+            "github", url=f"https://{ISSUER}", client_id_lists=[AUDIENCE], tags=TAGS, opts=kept
+        )
+        return made.arn
+
+    def _role(
+        self,
+        purpose: str,
+        provider: pulumi.Input[str],
+        environment: str,
+        statements: Sequence[dict[str, Any]],
+        attached: Mapping[str, str],
+    ) -> pulumi.Output[str]:
+        """Make a role for one environment with its own policy and AWS's (resource name → policy); return its ARN."""
+        trust = pulumi.Output.from_input(provider).apply(
+            lambda arn: json.dumps(trust_policy(arn, self._args.repository, environment))
+        )
+        role = aws.iam.Role(
+            f"ci-{purpose}",
+            name=f"{self._args.prefix}-ci-{purpose}",
+            description=f"GitHub Actions, {self._args.repository}, environment {environment}",
+            assume_role_policy=trust,
+            max_session_duration=SESSION_SECONDS,
+            tags=TAGS,
+            opts=self._child,
+        )
+        aws.iam.RolePolicy(f"ci-{purpose}", role=role.name, policy=document(statements), opts=self._child)
+        for name, policy in attached.items():
+            arn = f"arn:aws:iam::aws:policy/{policy}"
+            aws.iam.RolePolicyAttachment(name, role=role.name, policy_arn=arn, opts=self._child)
+        return role.arn
+
+
+def _allow(sid: str, actions: Sequence[str], resources: Sequence[str]) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": list(resources)}

@@ -1,0 +1,41 @@
+"""`make preview`: the summary that a pull request gets, on this terminal."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from localstack import stack
+from localstack.console import Console
+from localstack.home import Home
+from localstack.reporting import LocalError
+from review import __main__ as review
+from review.preview import PreviewError
+
+ESTIMATE_S = 20
+_LAST_LINES = 15
+
+
+def run(home: Home, console: Console, name: str, *, diff: bool = False, checkout: Path = stack.CHECKOUT) -> int:
+    """Preview a stack and show the summary; diff: show Pulumi's own output instead, which has values.
+
+    Returns 1 when the preview failed or a rule is broken. Raises LocalError when Pulumi gave no preview.
+    """
+    if not (checkout / f"Pulumi.{name}.yaml").is_file():
+        known = sorted(each.name.split(".")[1] for each in checkout.glob("Pulumi.*.yaml"))
+        raise LocalError(f"s={name!r}: there is no Pulumi.{name}.yaml; stacks: {', '.join(known)}")
+    if diff:
+        return stack.call(home, "preview", "--diff", name=name, checkout=checkout)
+    argv, variables = stack.command(home, "preview", "--json", "--show-sames", name=name, checkout=checkout)
+    with console.step(f"pulumi preview of {name}", estimate_s=ESTIMATE_S) as step:
+        done = subprocess.run(argv, env=variables, cwd=checkout, capture_output=True, text=True, check=False)
+        for line in done.stderr.splitlines():
+            step.update(line)
+    try:
+        text, good = review.summarise(done.stdout, name)
+    except PreviewError as error:
+        said = "\n    ".join(done.stderr.strip().splitlines()[-_LAST_LINES:])
+        raise LocalError(f"`pulumi preview` ended with {done.returncode} and gave no preview:\n    {said}") from error
+    console.say(text)
+    console.say(f"With values: make preview{'' if name == stack.STACK else f' s={name}'} d=1")
+    return 0 if good else 1
