@@ -12,6 +12,9 @@ from components.secrets import Credentials
 
 # The name under which Trino, pyiceberg and dbt know the lake's catalog.
 LAKE = "lake"
+# Where every client of Trino finds its certificate; run pods too, which pipeline_code/orchestration describes.
+TRINO_TRUST = "/etc/headwater/trino"
+TRINO_CERTIFICATE = "trino.pem"
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,17 @@ class ObjectStore:
             properties["s3.aws-secret-key"] = "${ENV:S3_SECRET_KEY}"
         return properties
 
+    def trino_exchange_properties(self) -> dict[str, str]:
+        """Return how Trino's exchange manager reaches the store, with the keys from the same variables."""
+        names = {
+            "s3.region": "exchange.s3.region",
+            "s3.endpoint": "exchange.s3.endpoint",
+            "s3.path-style-access": "exchange.s3.path-style-access",
+            "s3.aws-access-key": "exchange.s3.aws-access-key",
+            "s3.aws-secret-key": "exchange.s3.aws-secret-key",
+        }
+        return {names[name]: value for name, value in self.trino_properties().items() if name in names}
+
     def pyiceberg_environment(self) -> dict[str, str]:
         """Return pyiceberg's variables for the catalog `lake`; the keys come from `secret_values`."""
         environment = {"S3__REGION": self.region}
@@ -164,9 +178,30 @@ class Database:
 
 @dataclass(frozen=True)
 class QueryEngine:
-    """Trino, as its clients see it."""
+    """Trino, as its clients see it.
+
+    passwords: user → password, empty where nobody logs in and everything is plain HTTP. certificate: the ConfigMap
+    whose key TRINO_CERTIFICATE holds what clients trust, beside passwords.
+    """
 
     host: str
     port: int
     catalog: str = LAKE
     ready: tuple[pulumi.Resource, ...] = ()
+    passwords: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    certificate: str | None = None
+
+    @property
+    def scheme(self) -> str:
+        """`http` or `https`."""
+        return "http" if self.certificate is None else "https"
+
+    def environment(self) -> dict[str, str]:
+        """Return what clients need beyond host and port: nothing, or the scheme and the certificate's path."""
+        if self.certificate is None:
+            return {}
+        return {"TRINO_HTTP_SCHEME": self.scheme, "TRINO_CA": f"{TRINO_TRUST}/{TRINO_CERTIFICATE}"}
+
+    def secret_values(self, user: str) -> dict[str, pulumi.Output[str]]:
+        """Return what a Secret of the client holds: its password under `trino-password`, or nothing."""
+        return {"trino-password": self.passwords[user]} if self.passwords else {}

@@ -99,6 +99,8 @@ class Container:
     mounts: Sequence[Mount] = ()
     probes: Probes | None = None
     read_only_root: bool = True
+    # Run before the container is told to end, within the pod's grace period.
+    pre_stop: Sequence[str] | None = None
 
     def arguments(self) -> k8s.core.v1.ContainerArgs:
         """Return the Pulumi arguments."""
@@ -136,7 +138,52 @@ class Container:
             startup_probe=None if probes is None else probes.startup(),
             readiness_probe=None if probes is None else probes.readiness(),
             liveness_probe=None if probes is None else probes.liveness(),
+            lifecycle=None
+            if self.pre_stop is None
+            else k8s.core.v1.LifecycleArgs(
+                pre_stop=k8s.core.v1.LifecycleHandlerArgs(exec_=k8s.core.v1.ExecActionArgs(command=list(self.pre_stop)))
+            ),
         )
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Which nodes a workload's pods may use. taints: those they tolerate, written `key=value:Effect`.
+
+    spread: keep the pods apart, over zones and over nodes, as far as there are any.
+    """
+
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    taints: Sequence[str] = ()
+    spread: bool = False
+
+    def tolerations(self) -> list[k8s.core.v1.TolerationArgs]:
+        """Return the Pulumi arguments; without a value any matches, without an effect all do."""
+        tolerations = []
+        for taint in self.taints:
+            label, _, effect = taint.partition(":")
+            key, equals, value = label.partition("=")
+            tolerations.append(
+                k8s.core.v1.TolerationArgs(
+                    key=key,
+                    operator="Equal" if equals else "Exists",
+                    value=value if equals else None,
+                    effect=effect if effect else None,
+                )
+            )
+        return tolerations
+
+    def constraints(self, identity: Identity) -> list[k8s.core.v1.TopologySpreadConstraintArgs]:
+        """Return the Pulumi arguments that keep the workload's pods apart."""
+        return [
+            k8s.core.v1.TopologySpreadConstraintArgs(
+                max_skew=1,
+                topology_key=key,
+                when_unsatisfiable="ScheduleAnyway",
+                label_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=identity.selector),
+            )
+            for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+        ]
 
 
 def config_hash(*parts: object) -> str:
@@ -153,6 +200,7 @@ def pod_template(
     restart_policy: str | None = None,
     automount_token: bool = False,
     grace_seconds: int = 30,
+    placement: Placement | None = None,
 ) -> k8s.core.v1.PodTemplateSpecArgs:
     """Return a pod template of one container.
 
@@ -172,5 +220,10 @@ def pod_template(
             termination_grace_period_seconds=grace_seconds,
             containers=[container.arguments()],
             volumes=list(volumes.values()) if volumes else None,
+            node_selector=dict(placement.node_selector) if placement is not None and placement.node_selector else None,
+            tolerations=placement.tolerations() if placement is not None and placement.taints else None,
+            topology_spread_constraints=placement.constraints(identity)
+            if placement is not None and placement.spread
+            else None,
         ),
     )
