@@ -29,10 +29,12 @@ class Exposure:
         """Return the node port of the service; None when it stays within the cluster."""
         return self.ports.get(service) if self.kind == "node_port" else None
 
-    def url(self, service: str, namespace: str, port: int) -> str:
+    def url(self, service: str, namespace: str, port: int, scheme: str = "http") -> str:
         """Return the URL as a user outside (node port) or inside the cluster reaches the service."""
         node_port = self.node_port(service)
-        return f"http://{service}.{namespace}:{port}" if node_port is None else f"http://{self.host}:{node_port}"
+        return (
+            f"{scheme}://{service}.{namespace}:{port}" if node_port is None else f"{scheme}://{self.host}:{node_port}"
+        )
 
 
 @dataclass(frozen=True)

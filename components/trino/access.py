@@ -15,6 +15,8 @@ NODE = "<internal>"
 RAW = "raw"
 BUILT = ("staging", "intermediate", "marts", "snapshots")
 SERVED = "marts"
+# DATA_DEFINITION is Trino's word for USE, SET SESSION and CALL too; tables are kept by the access rules.
+DASHBOARD_QUERIES = ("SELECT", "DESCRIBE", "EXPLAIN", "DATA_DEFINITION")
 OWNER = ["SELECT", "INSERT", "DELETE", "UPDATE", "OWNERSHIP", "GRANT_SELECT"]
 
 
@@ -49,7 +51,11 @@ def rules() -> str:
                 {"user": others, "catalog": "system", "schema": "jdbc|metadata", "privileges": ["SELECT"]},
             ],
             "functions": [{"user": ADMIN, "privileges": ["EXECUTE", "GRANT_EXECUTE", "OWNERSHIP"]}],
-            "procedures": [{"user": ADMIN, "privileges": ["EXECUTE", "GRANT_EXECUTE"]}],
+            "procedures": [
+                {"user": ADMIN, "privileges": ["EXECUTE", "GRANT_EXECUTE"]},
+                # How Superset ends its own queries; the rules of queries keep it from others'.
+                {"user": DASHBOARDS, "catalog": "system", "procedure": "kill_query", "privileges": ["EXECUTE"]},
+            ],
             # Everyone sees and ends their own queries anyway.
             "queries": [
                 {"user": ADMIN, "allow": ["execute", "view", "kill"]},
@@ -70,6 +76,8 @@ def resource_groups() -> str:
     """Return who runs at once and who waits, by user.
 
     Dashboards are many short queries and go first; the pipeline is few long ones and may not take all the memory.
+    File-based rules have no word on `ALTER TABLE … EXECUTE`: whoever reads a table could expire its snapshots. So
+    dashboards are admitted by kind of query, without that one; what no selector takes is refused.
     """
     group = {"name": "lake", "schedulingPolicy": "weighted", "softMemoryLimit": "100%"}
     groups = [
@@ -81,9 +89,9 @@ def resource_groups() -> str:
         {
             "rootGroups": [{**group, "hardConcurrencyLimit": 30, "maxQueued": 500, "subGroups": groups}],
             "selectors": [
-                {"user": DASHBOARDS, "group": f"lake.{DASHBOARDS}"},
+                *({"user": DASHBOARDS, "queryType": kind, "group": f"lake.{DASHBOARDS}"} for kind in DASHBOARD_QUERIES),
                 {"user": PIPELINE, "group": f"lake.{PIPELINE}"},
-                {"group": "lake.others"},
+                {"user": f"(?!{DASHBOARDS}$).*", "group": "lake.others"},
             ],
         }
     )

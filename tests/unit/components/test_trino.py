@@ -182,8 +182,10 @@ def test_nobody_acts_as_someone_else_and_only_the_administrator_sees_others_quer
     assert rules["impersonation"] == []
     for user in ("dbt", "superset"):
         assert first("queries", user=user)["allow"] == ["execute"]
-        for kind in ("functions", "procedures", "system_information"):
+        for kind in ("functions", "system_information"):
             assert not first(kind, user=user), kind
+        for catalog, procedure in (("lake", "rollback_to_snapshot"), ("system", "create_empty_partition")):
+            assert not first("procedures", user=user, catalog=catalog, procedure=procedure)
 
 
 def test_a_worker_listens_to_nodes_only() -> None:
@@ -193,13 +195,31 @@ def test_a_worker_listens_to_nodes_only() -> None:
     assert re.fullmatch(rule["user"], access.NODE)
 
 
-def test_every_user_has_a_group_and_groups_exist() -> None:
-    """A query that no selector takes is refused: dashboards would be empty with an error about resource groups."""
+def group_of(user: str, kind: str) -> str | None:
+    """Return the group that takes a query, as Trino finds it; None is a refusal."""
+    for selector in json.loads(access.resource_groups())["selectors"]:
+        if re.fullmatch(selector["user"], user) and selector.get("queryType", kind) == kind:
+            return str(selector["group"])
+    return None
+
+
+@pytest.mark.parametrize(
+    ("user", "kind", "group"),
+    [("superset", "SELECT", "lake.superset"), ("superset", "DESCRIBE", "lake.superset"), ("dbt", "SELECT", "lake.dbt"),
+     ("dbt", "ALTER_TABLE_EXECUTE", "lake.dbt"), ("admin", "ALTER_TABLE_EXECUTE", "lake.others"),
+     ("superset2", "SELECT", "lake.others"), ("superset", "ALTER_TABLE_EXECUTE", None), ("superset", "DELETE", None)],
+)  # fmt: skip
+def test_who_waits_where(user: str, kind: str, group: str | None) -> None:
+    """Reading a table is enough to expire its snapshots, unless the query is refused before access rules are asked."""
+    assert group_of(user, kind) == group
+
+
+def test_groups_exist_and_share() -> None:
+    """Trino does not start with a selector of no group; limits that all fit at once would hold nobody back."""
     groups = json.loads(access.resource_groups())
     (root,) = groups["rootGroups"]
     names = {f"{root['name']}.{group['name']}" for group in root["subGroups"]}
     assert {selector["group"] for selector in groups["selectors"]} == names
-    assert "user" not in groups["selectors"][-1], "the last selector takes everybody"
     assert root["hardConcurrencyLimit"] < sum(group["hardConcurrencyLimit"] for group in root["subGroups"])
 
 
