@@ -70,4 +70,6 @@ pulumi.export("namespace", stack.kubernetes.namespace)
 pulumi.export("dashboard", platform.exposure.url("superset", stack.kubernetes.namespace, 8088))
 pulumi.export("dagster", platform.exposure.url("dagster", stack.kubernetes.namespace, 3000))
 pulumi.export("trino", platform.exposure.url("trino", stack.kubernetes.namespace, engine.port, engine.scheme))
+if engine.passwords:
+    pulumi.export("trino_passwords", engine.passwords)
 pulumi.export("superset_passwords", dashboards.passwords)

@@ -55,7 +55,9 @@ def single_node(chosen: settings.Trino, lake: Lake) -> dict[str, str]:
         "task.concurrency": "2",
         "query.max-history": "100",
     }
-    return {**_node_files(config | _login(chosen), share), **lake.files(), **_login_files(chosen)}
+    # The groups also refuse what the access rules have no word for.
+    groups = {} if chosen.authentication == "none" else _resource_groups()
+    return {**_node_files(config | _login(chosen), share), **lake.files(), **groups, **_login_files(chosen)}
 
 
 def coordinator(chosen: settings.Trino, lake: Lake) -> dict[str, str]:
@@ -77,16 +79,13 @@ def coordinator(chosen: settings.Trino, lake: Lake) -> dict[str, str]:
         "query-manager.required-workers-max-wait": "10m",
         **_spill(chosen),
     }
-    groups, sessions = f"{ETC}/resource-groups.json", f"{ETC}/session-properties.json"
+    sessions = f"{ETC}/session-properties.json"
     return {
         **_node_files(config | _login(chosen), share),
         **lake.files(),
         **exchange(lake.store),
         **_login_files(chosen),
-        "resource-groups.properties": properties(
-            {"resource-groups.configuration-manager": "file", "resource-groups.config-file": groups}
-        ),
-        "resource-groups.json": access.resource_groups(),
+        **_resource_groups(),
         "session-property-config.properties": properties(
             {"session-property-config.configuration-manager": "file", "session-property-manager.config-file": sessions}
         ),
@@ -181,6 +180,14 @@ def _login_files(chosen: settings.Trino) -> dict[str, str]:
         return {}
     authenticator = {"password-authenticator.name": "file", "file.password-file": f"{LOGIN}/{PASSWORDS}"}
     return {"password-authenticator.properties": properties(authenticator), **_rules(access.rules())}
+
+
+def _resource_groups() -> dict[str, str]:
+    manager = {
+        "resource-groups.configuration-manager": "file",
+        "resource-groups.config-file": f"{ETC}/resource-groups.json",
+    }
+    return {"resource-groups.properties": properties(manager), "resource-groups.json": access.resource_groups()}
 
 
 def _rules(text: str) -> dict[str, str]:

@@ -132,6 +132,8 @@ def test_a_login_closes_plain_http(lake: configuration.Lake) -> None:
         config = properties(files["config.properties"])
         assert config["http-server.authentication.allow-insecure-over-http"] == "false"
         assert properties(files["access-control.properties"])["access-control.name"] == "file"
+        refusing = "resource-groups.json" in files
+        assert refusing is (config["coordinator"] == "true"), "what rules have no word for is refused by the groups"
     assert properties(single["config.properties"])["http-server.authentication.type"] == "PASSWORD"
 
 
