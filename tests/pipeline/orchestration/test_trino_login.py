@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from headwater_dagster.defs.ingestion.resources import login
+
 from .conftest import IMAGE, PLACES
 
 LOGIN = {"TRINO_HTTP_SCHEME": "https", "TRINO_PASSWORD": "secret", "TRINO_CA": "/etc/headwater/trino/trino.pem"}
