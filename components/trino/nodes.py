@@ -16,6 +16,8 @@ SECRET = "trino-credentials"  # noqa: S105 - the object's name
 LOGIN_SECRET = "trino-login"  # noqa: S105 - the object's name
 # A coordinator only opens the folder; operators that spill run on workers.
 COORDINATOR_SPILL = "1Gi"
+# One node shares a machine with everything else and returns the heap that it does not use.
+ALONE_REQUEST = "1Gi"
 VARIABLES = {
     "catalog-token": "CATALOG_TOKEN",
     "access-key": "S3_ACCESS_KEY",
@@ -46,12 +48,14 @@ def server(
     mounts = _mounts("trino", files)
     if login:
         mounts.append(pods.secret_files(LOGIN, LOGIN_SECRET, [PASSWORDS, KEYSTORE], "login"))
+    requested = ALONE_REQUEST
     if chosen.workers.maximum > 0:
         mounts.append(pods.scratch(SPILL, "spill", COORDINATOR_SPILL))
+        requested = chosen.memory
     return Container(
         name="trino",
         image=image,
-        resources=Resources(chosen.cpu, "1Gi", chosen.memory),
+        resources=Resources(chosen.cpu, requested, chosen.memory),
         secret_environment=_variables(secret_keys),
         ports={"http": HTTP_PORT, "https": HTTPS_PORT} if login else {"http": HTTP_PORT},
         mounts=mounts,
