@@ -46,6 +46,7 @@ class Trino(pulumi.ComponentResource):
         tokens = {"node-token": shared.apply(login.node_token)} if scaled else {}
         secret = workloads.secret(nodes.SECRET, identity, {**values, **tokens}, child)
         passwords, logins = self._logins(identity)
+        seeds = {"certificate": platform.credentials.get("trino-certificate")} if passwords else {}
         files = configuration.coordinator(chosen, lake) if scaled else configuration.single_node(chosen, lake)
         config = workloads.config_map("trino", identity, {nodes.key(path): text for path, text in files.items()}, child)
         exposed = platform.exposure.node_port("trino") is not None
@@ -61,7 +62,7 @@ class Trino(pulumi.ComponentResource):
             ),
             service_account=account,
             configuration=pulumi.Output.concat(
-                pods.config_hash(files), "-", workloads.secrets_hash({**values, **passwords})
+                pods.config_hash(files), "-", workloads.secrets_hash({**values, **passwords, **seeds})
             ),
             recreate=True,
         )

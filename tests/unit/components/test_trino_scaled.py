@@ -19,12 +19,13 @@ WORKERS = {
 INSIDE = {"kind": "cluster_ip"}
 
 
-def scaled(**trino: Any) -> list[Resource]:
+def scaled(more: dict[str, str] | None = None, **trino: Any) -> list[Resource]:
     config = {
         **stack_config(),
         "headwater:images": '{"builder": "buildah"}',
         "headwater:kubernetes": json.dumps({"exposure": INSIDE}),
         "headwater:trino": json.dumps({"authentication": "password", "workers": WORKERS, **trino}),
+        **({} if more is None else more),
     }
     return run_program(config)[0]
 
@@ -186,6 +187,26 @@ def test_nothing_changes_from_run_to_run(resources: list[Resource]) -> None:
     """What differs without a cause restarts Trino at every `pulumi up`."""
     again = {(r.type, r.name): plain(r.inputs) for r in scaled()}
     assert again == {(r.type, r.name): plain(r.inputs) for r in resources}
+
+
+@pytest.mark.parametrize(
+    ("credential", "rolled"),
+    [
+        ("trino-dbt", {"trino", "dagster-code", "dagster-webserver", "dagster-daemon"}),
+        ("trino-superset", {"trino", "superset"}),
+        ("trino-certificate", {"trino"}),
+        ("trino-shared-secret", {"trino", "trino-worker"}),
+    ],
+)
+def test_a_rotated_credential_rolls_who_holds_it(resources: list[Resource], credential: str, rolled: set[str]) -> None:
+    """A server that keeps the old password refuses its clients until someone restarts it by hand."""
+
+    def hashes(made: list[Resource]) -> dict[str, Any]:
+        templates = {r.known_as: plain(r.inputs)["spec"]["template"] for r in made if r.kind == "Deployment"}
+        return {name: template["metadata"]["annotations"] for name, template in templates.items()}
+
+    before, after = hashes(resources), hashes(scaled({"headwater:generations": json.dumps({credential: 2})}))
+    assert {name for name in before if before[name] != after[name]} == rolled
 
 
 def test_workers_do_without_logins_and_logins_without_workers() -> None:
