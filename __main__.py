@@ -82,5 +82,7 @@ dashboards = Dashboards("dashboards", DashboardsArgs(platform, stack.dashboards,
 pulumi.export("namespace", stack.kubernetes.namespace)
 pulumi.export("dashboard", platform.exposure.url("superset", stack.kubernetes.namespace, 8088))
 pulumi.export("dagster", platform.exposure.url("dagster", stack.kubernetes.namespace, 3000))
-pulumi.export("trino", platform.exposure.url("trino", stack.kubernetes.namespace, 8080))
+pulumi.export("trino", platform.exposure.url("trino", stack.kubernetes.namespace, engine.port, engine.scheme))
+if engine.passwords:
+    pulumi.export("trino_passwords", engine.passwords)
 pulumi.export("superset_passwords", dashboards.passwords)

@@ -12,6 +12,7 @@ from components.kubernetes import network, pods, workloads
 from components.kubernetes.labels import Identity
 from components.kubernetes.pods import Container, Resources, SecretKey
 from components.kubernetes.probes import HttpCheck, Probes
+from components.trino.clients import certificate_mounts
 
 PORT = 8088
 VERSION = "6.1.0"
@@ -40,6 +41,7 @@ class Dashboards(pulumi.ComponentResource):
         values = {
             "secret-key": args.platform.credentials.get("superset-secret-key"),
             "database-password": args.database.password,
+            **args.engine.secret_values("superset"),
             **{f"{user}-password": password for user, password in self.passwords.items()},
         }
         secret = workloads.secret(SECRET, identity, values, child)
@@ -81,9 +83,9 @@ def server_container(args: DashboardsArgs) -> Container:
         image=args.platform.image("dashboards"),
         resources=Resources("100m", "512Mi", args.settings.memory),
         environment={**_environment(args), "SUPERSET_THREADS": str(args.settings.threads)},
-        secret_environment=_secret_environment(),
+        secret_environment=_secret_environment(args),
         ports={"http": PORT},
-        mounts=[pods.scratch("/tmp")],  # noqa: S108 - the pod's own
+        mounts=[pods.scratch("/tmp"), *certificate_mounts(args.engine)],  # noqa: S108 - the pod's own
         probes=Probes(ready=HttpCheck("/health", "http"), startup_seconds=600),
     )
 
@@ -97,8 +99,8 @@ def init_container(args: DashboardsArgs) -> Container:
         resources=Resources("100m", "512Mi", args.settings.memory),
         command=["superset-init"],
         environment=_environment(args),
-        secret_environment=_secret_environment() | passwords,
-        mounts=[pods.scratch("/tmp")],  # noqa: S108 - the pod's own
+        secret_environment=_secret_environment(args) | passwords,
+        mounts=[pods.scratch("/tmp"), *certificate_mounts(args.engine)],  # noqa: S108 - the pod's own
     )
 
 
@@ -112,11 +114,13 @@ def _environment(args: DashboardsArgs) -> dict[str, pulumi.Input[str]]:
         "TRINO_HOST": args.engine.host,
         "TRINO_PORT": str(args.engine.port),
         "LAKE_CATALOG": args.engine.catalog,
+        **args.engine.environment(),
     }
 
 
-def _secret_environment() -> dict[str, SecretKey]:
+def _secret_environment(args: DashboardsArgs) -> dict[str, SecretKey]:
     return {
+        **({"TRINO_PASSWORD": SecretKey(SECRET, "trino-password")} if args.engine.passwords else {}),
         "SUPERSET_DB_PASSWORD": SecretKey(SECRET, "database-password"),
         "SUPERSET_SECRET_KEY": SecretKey(SECRET, "secret-key"),
     }

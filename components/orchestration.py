@@ -14,12 +14,14 @@ from components.connections import Database, Platform, QueryEngine
 from components.ingestion import shop_environment
 from components.kubernetes import network, pods, workloads
 from components.kubernetes.labels import Identity
-from components.kubernetes.pods import Container, Resources
+from components.kubernetes.pods import Container, Mount, Resources
 from components.kubernetes.probes import CommandCheck, GrpcCheck, HttpCheck, Probes
+from components.trino.clients import certificate_mounts
 
 WEBSERVER_PORT = 3000
 CODE_PORT = 4000
 VERSION = "1.13.27"
+TRINO_USER = "dbt"
 ENVIRONMENT = "dagster-environment"
 DEFINITIONS = "headwater_dagster.definitions"
 ANY = "0.0.0.0"  # noqa: S104 - all addresses of its pod
@@ -59,6 +61,8 @@ class Orchestration(pulumi.ComponentResource):
         passwords = {"DAGSTER_PG_PASSWORD": args.database.password}
         if args.source is not None:
             passwords["SHOP_PASSWORD"] = args.source.password
+        if args.engine.passwords:
+            passwords["TRINO_PASSWORD"] = args.engine.passwords[TRINO_USER]
         known = {**environment, "HEADWATER_NAMESPACE": args.platform.namespace, "DAGSTER_CURRENT_IMAGE": image}
         shared: tuple[pulumi.Resource, ...] = (
             workloads.config_map(ENVIRONMENT, identity, known, child),
@@ -71,7 +75,8 @@ class Orchestration(pulumi.ComponentResource):
             pulumi.Output.from_input(environment).apply(pods.config_hash), "-", workloads.secrets_hash(passwords)
         )
         # The code location first: the others would only wait for it, and on two cores in each other's way.
-        code = self._server(code_container(image, memory.code_memory), shared, "dagster-code")
+        trust = certificate_mounts(args.engine)
+        code = self._server(code_container(image, memory.code_memory, trust), shared, "dagster-code")
         webserver = self._server(webserver_container(image, memory.webserver_memory), (*shared, *code), "dagster")
         daemon = self._server(daemon_container(image, memory.daemon_memory), (*shared, *code), None)
         self.ready = (*code, *webserver, *daemon)
@@ -136,19 +141,19 @@ def plain_environment(database: Database, engine: QueryEngine, source: Database 
         **database.libpq_environment(),
         "TRINO_HOST": engine.host,
         "TRINO_PORT": str(engine.port),
-        "TRINO_USER": "dbt",
+        "TRINO_USER": TRINO_USER,
         "LAKE_CATALOG": engine.catalog,
+        **engine.environment(),
         **shop_environment(source),
     }
 
 
-def code_container(image: pulumi.Input[str], memory: str) -> Container:
-    """Return the code location's container: definitions behind gRPC."""
+def code_container(image: pulumi.Input[str], memory: str, trust: Sequence[Mount] = ()) -> Container:
+    """Return the code location's container: definitions behind gRPC. trust: mounts of what it verifies Trino by."""
     command = f"dagster api grpc --host {ANY} --port {CODE_PORT} --module-name {DEFINITIONS}".split()
     probes = Probes(ready=GrpcCheck(CODE_PORT, "DagsterApi"), startup_seconds=600)
-    return _container(
-        "code", image, Resources("100m", "384Mi", memory), command, probes=probes, ports={"grpc": CODE_PORT}
-    )
+    resources, ports = Resources("100m", "384Mi", memory), {"grpc": CODE_PORT}
+    return _container("code", image, resources, command, probes=probes, ports=ports, mounts=trust)
 
 
 def webserver_container(image: pulumi.Input[str], memory: str) -> Container:
@@ -176,6 +181,7 @@ def _container(
     *,
     probes: Probes,
     ports: Mapping[str, int] = MappingProxyType({}),
+    mounts: Sequence[Mount] = (),
 ) -> Container:
     return Container(
         name=name,
@@ -187,6 +193,6 @@ def _container(
             k8s.core.v1.EnvFromSourceArgs(secret_ref=k8s.core.v1.SecretEnvSourceArgs(name=ENVIRONMENT)),
         ],
         ports=ports,
-        mounts=[pods.scratch("/tmp")],  # noqa: S108 - the pod's own
+        mounts=[pods.scratch("/tmp"), *mounts],  # noqa: S108 - the pod's own
         probes=probes,
     )

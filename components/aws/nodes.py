@@ -16,7 +16,7 @@ from components.connections import Placement
 
 NODE_CLASS = "headwater"
 CAPACITY = "headwater/capacity"
-SPOT = Placement({CAPACITY: "spot"}, (CAPACITY,))
+SPOT = Placement({CAPACITY: "spot"}, (f"{CAPACITY}:NoSchedule",))
 # Images, spilled queries and batch files are on it.
 NODE_DISK = "100Gi"
 # Auto Mode replaces a node after 21 days at the latest; sooner, on a working day's schedule, gets patches in earlier.

@@ -8,13 +8,15 @@ from components.connections.catalog import (
     Glue,
     RequestSignature,
 )
-from components.connections.database import Database, QueryEngine, SslMode
+from components.connections.database import TRINO_CERTIFICATE, TRINO_TRUST, Database, QueryEngine, SslMode
 from components.connections.platform import Exposure, Placement, Platform, Registry
 from components.connections.storage import EXCHANGE, LAKE, ObjectStore, S3Credentials
 
 __all__ = [
     "EXCHANGE",
     "LAKE",
+    "TRINO_CERTIFICATE",
+    "TRINO_TRUST",
     "Authentication",
     "BearerToken",
     "Catalog",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pulumi
@@ -10,6 +11,9 @@ import pulumi
 from components.connections.storage import LAKE
 
 SslMode = Literal["require", "verify-full"]
+# Where every client of Trino finds its certificate; run pods too, which pipeline_code/orchestration describes.
+TRINO_TRUST = "/etc/headwater/trino"
+TRINO_CERTIFICATE = "trino.pem"
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,30 @@ class Database:
 
 @dataclass(frozen=True)
 class QueryEngine:
-    """Trino, as its clients see it."""
+    """Trino, as its clients see it.
+
+    passwords: user → password, empty where nobody logs in and everything is plain HTTP. certificate: the ConfigMap
+    whose key TRINO_CERTIFICATE holds what clients trust, beside passwords.
+    """
 
     host: str
     port: int
     catalog: str = LAKE
     ready: tuple[pulumi.Resource, ...] = ()
+    passwords: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    certificate: str | None = None
+
+    @property
+    def scheme(self) -> str:
+        """`http` or `https`."""
+        return "http" if self.certificate is None else "https"
+
+    def environment(self) -> dict[str, str]:
+        """Return what clients need beyond host and port: nothing, or the scheme and the certificate's path."""
+        if self.certificate is None:
+            return {}
+        return {"TRINO_HTTP_SCHEME": self.scheme, "TRINO_CA": f"{TRINO_TRUST}/{TRINO_CERTIFICATE}"}
+
+    def secret_values(self, user: str) -> dict[str, pulumi.Output[str]]:
+        """Return what a Secret of the client holds: its password under `trino-password`, or nothing."""
+        return {"trino-password": self.passwords[user]} if self.passwords else {}

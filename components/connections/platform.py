@@ -23,10 +23,12 @@ class Exposure:
         """Return the node port of the service; None when it stays within the cluster."""
         return self.ports.get(service) if self.kind == "node_port" else None
 
-    def url(self, service: str, namespace: str, port: int) -> str:
+    def url(self, service: str, namespace: str, port: int, scheme: str = "http") -> str:
         """Return the URL as a user outside (node port) or inside the cluster reaches the service."""
         node_port = self.node_port(service)
-        return f"http://{service}.{namespace}:{port}" if node_port is None else f"http://{self.host}:{node_port}"
+        return (
+            f"{scheme}://{service}.{namespace}:{port}" if node_port is None else f"{scheme}://{self.host}:{node_port}"
+        )
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,15 @@ class Registry:
 
 @dataclass(frozen=True)
 class Placement:
-    """Nodes that only some pods go to: those with these labels, whose taints the pods tolerate."""
+    """Which nodes a workload's pods may use: those with these labels. taints: the pods' tolerance of them.
 
-    labels: Mapping[str, str]
-    taints: tuple[str, ...]
+    A taint is written `key=value:Effect`; without a value any matches, without an effect all do.
+    spread: keep the pods apart, over zones and over nodes, as far as there are any.
+    """
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[str, ...] = ()
+    spread: bool = False
 
 
 @dataclass(frozen=True)

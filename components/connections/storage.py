@@ -54,6 +54,18 @@ class ObjectStore:
             properties["s3.aws-secret-key"] = "${ENV:S3_SECRET_KEY}"
         return properties
 
+    def trino_exchange_properties(self) -> dict[str, str]:
+        """Return how Trino's exchange manager reaches the store, with the keys from the same variables."""
+        names = {
+            "s3.region": "exchange.s3.region",
+            "s3.endpoint": "exchange.s3.endpoint",
+            "s3.path-style-access": "exchange.s3.path-style-access",
+            "s3.aws-access-key": "exchange.s3.aws-access-key",
+            "s3.aws-secret-key": "exchange.s3.aws-secret-key",
+        }
+        store = {names[name]: value for name, value in self.trino_properties().items() if name in names}
+        return {"exchange.base-directories": self.exchange, **store}
+
     def pyiceberg_environment(self) -> dict[str, str]:
         """Return pyiceberg's variables for the catalog `lake`; the keys come from `secret_environment`."""
         environment = {"S3__REGION": self.region}

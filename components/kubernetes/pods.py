@@ -100,6 +100,8 @@ class Container:
     mounts: Sequence[Mount] = ()
     probes: Probes | None = None
     read_only_root: bool = True
+    # Run before the container is told to end, within the pod's grace period.
+    pre_stop: Sequence[str] | None = None
 
     def arguments(self) -> k8s.core.v1.ContainerArgs:
         """Return the Pulumi arguments."""
@@ -137,7 +139,42 @@ class Container:
             startup_probe=None if probes is None else probes.startup(),
             readiness_probe=None if probes is None else probes.readiness(),
             liveness_probe=None if probes is None else probes.liveness(),
+            lifecycle=None
+            if self.pre_stop is None
+            else k8s.core.v1.LifecycleArgs(
+                pre_stop=k8s.core.v1.LifecycleHandlerArgs(exec_=k8s.core.v1.ExecActionArgs(command=list(self.pre_stop)))
+            ),
         )
+
+
+def tolerations(taints: Sequence[str]) -> list[k8s.core.v1.TolerationArgs]:
+    """Return the Pulumi arguments for taints as `Placement` writes them."""
+    arguments = []
+    for taint in taints:
+        label, _, effect = taint.partition(":")
+        key, equals, value = label.partition("=")
+        arguments.append(
+            k8s.core.v1.TolerationArgs(
+                key=key,
+                operator="Equal" if equals else "Exists",
+                value=value if equals else None,
+                effect=effect if effect else None,
+            )
+        )
+    return arguments
+
+
+def apart(identity: Identity) -> list[k8s.core.v1.TopologySpreadConstraintArgs]:
+    """Return the Pulumi arguments that keep a workload's pods apart."""
+    return [
+        k8s.core.v1.TopologySpreadConstraintArgs(
+            max_skew=1,
+            topology_key=key,
+            when_unsatisfiable="ScheduleAnyway",
+            label_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=identity.selector),
+        )
+        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+    ]
 
 
 def config_hash(*parts: object) -> str:
@@ -171,15 +208,11 @@ def pod_template(
             enable_service_links=False,
             restart_policy=restart_policy,
             security_context=pod_security(),
-            node_selector=None if placement is None else dict(placement.labels),
-            tolerations=None
-            if placement is None
-            else [
-                k8s.core.v1.TolerationArgs(key=taint, operator="Exists", effect="NoSchedule")
-                for taint in placement.taints
-            ],
             termination_grace_period_seconds=grace_seconds,
             containers=[container.arguments()],
             volumes=list(volumes.values()) if volumes else None,
+            node_selector=dict(placement.labels) if placement is not None and placement.labels else None,
+            tolerations=tolerations(placement.taints) if placement is not None and placement.taints else None,
+            topology_spread_constraints=apart(identity) if placement is not None and placement.spread else None,
         ),
     )

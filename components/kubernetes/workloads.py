@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.connections import Placement
 from components.kubernetes.labels import Identity
 from components.kubernetes.pods import Container, config_hash, pod_template
 
@@ -73,16 +74,19 @@ def deployment(
     automount_token: bool = False,
     recreate: bool = False,
     grace_seconds: int = 30,
+    replicas: int | None = 1,
+    placement: Placement | None = None,
 ) -> k8s.apps.v1.Deployment:
-    """Create a Deployment of one replica; Pulumi waits until it is ready.
+    """Create a Deployment; Pulumi waits until it is ready.
 
     recreate: stop the old pod first, for what must not run twice or has no memory for two.
+    replicas: None where an autoscaler decides; a number here would undo its choice at each change.
     """
     return k8s.apps.v1.Deployment(
         f"{name}-deployment",
         metadata=metadata(name, identity),
         spec=k8s.apps.v1.DeploymentSpecArgs(
-            replicas=1,
+            replicas=replicas,
             revision_history_limit=3,
             progress_deadline_seconds=PATIENCE_SECONDS,
             selector=k8s.meta.v1.LabelSelectorArgs(match_labels=identity.selector),
@@ -94,6 +98,7 @@ def deployment(
                 configuration=configuration,
                 automount_token=automount_token,
                 grace_seconds=grace_seconds,
+                placement=placement,
             ),
         ),
         opts=_patiently(opts),

@@ -13,7 +13,7 @@ from components.settings.loading import (
 )
 from components.settings.roles import ECR, Catalog, Database, Exposure, Images, Kubernetes, NodePorts, Storage
 from components.settings.stack import Settings
-from components.settings.trino import TRINO_MINIMUM_MIB, Trino
+from components.settings.trino import TRINO_MINIMUM_MIB, Trino, TrinoWorkers
 from components.settings.workloads import Dashboards, Example, Ingestion, Orchestration
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Settings",
     "Storage",
     "Trino",
+    "TrinoWorkers",
     "available_builder",
     "from_pulumi",
     "load",

@@ -1,7 +1,8 @@
 """Bring Superset's metadata database to what the image says: `superset-init`, run by a Job before a roll-out.
 
 Environment: superset_config.py's, and ADMIN_PASSWORD, EDITOR_PASSWORD, VIEWER_PASSWORD, TRINO_HOST, TRINO_PORT,
-LAKE_CATALOG; optional MARTS_SCHEMA (marts). One process does all, because importing Superset costs 5 CPU-s each time.
+LAKE_CATALOG; optional MARTS_SCHEMA (marts); for a login to Trino TRINO_HTTP_SCHEME=https, TRINO_PASSWORD and TRINO_CA.
+One process does all, because importing Superset costs 5 CPU-s each time.
 Safe to run again and to run twice at once: the second waits for the first.
 """
 
@@ -17,7 +18,7 @@ from typing import Any
 
 import psycopg2
 
-from provision.assets import AssetError, import_assets, read_assets
+from provision.assets import AssetError, import_assets, read_assets, variables
 from provision.roles import MissingPermissionError, apply_roles
 from provision.users import apply_user, users_from
 
@@ -102,7 +103,7 @@ def main() -> int:
         print(f"superset-init: not set in the environment: {', '.join(missing)}", file=sys.stderr)
         return 2
     try:
-        contents = read_assets(arguments.assets, {"MARTS_SCHEMA": "marts", **os.environ})
+        contents = read_assets(arguments.assets, variables(os.environ))
         with closing(connect(arguments.wait)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
             connection.commit()

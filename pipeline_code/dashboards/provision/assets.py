@@ -13,6 +13,7 @@ from unittest import mock
 
 import yaml
 
+TRINO_USER = "superset"
 METADATA = "version: 1.0.0\ntype: assets\ntimestamp: '2026-01-01T00:00:00+00:00'\n"
 
 
@@ -47,6 +48,23 @@ def read_assets(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
         file_of_uuid[uuid] = name
         contents[name] = text
     return contents
+
+
+def variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what asset files may name: the environment, the marts' schema, and how to connect to Trino.
+
+    TRINO_HTTP_SCHEME=https logs in as `superset` with TRINO_PASSWORD (letters and digits, so a URI needs no quoting),
+    trusting the certificate in the file TRINO_CA. Raises AssetError when one of the two is not set.
+    """
+    scheme = environment.get("TRINO_HTTP_SCHEME", "http")
+    plain = {"TRINO_HTTP_SCHEME": scheme, "TRINO_LOGIN": TRINO_USER, "TRINO_VERIFY": "true"}
+    if scheme == "https":
+        missing = [name for name in ("TRINO_PASSWORD", "TRINO_CA") if not environment.get(name)]
+        if missing:
+            raise AssetError(f"TRINO_HTTP_SCHEME is https, but {', '.join(missing)} is not set; set it")
+        plain["TRINO_LOGIN"] = f"{TRINO_USER}:{environment['TRINO_PASSWORD']}"
+        plain["TRINO_VERIFY"] = environment["TRINO_CA"]
+    return {"MARTS_SCHEMA": "marts", **environment, **plain}
 
 
 @contextmanager

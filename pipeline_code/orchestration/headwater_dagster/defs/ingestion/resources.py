@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -20,6 +21,20 @@ class IngestionJobs(dg.ConfigurableResource[Any]):
         return KubernetesJobApi(self.namespace)
 
 
+def login(user: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a connection to Trino takes beside host and port: nothing, or HTTPS with a password.
+
+    TRINO_HTTP_SCHEME=https asks for a login, with TRINO_PASSWORD and the certificate in the file TRINO_CA. Raises
+    KeyError when one of these is not set.
+    """
+    if environment.get("TRINO_HTTP_SCHEME", "http") == "http":
+        return {}
+    import trino
+
+    auth = trino.auth.BasicAuthentication(user, environment["TRINO_PASSWORD"])  # type: ignore[no-untyped-call]
+    return {"http_scheme": "https", "auth": auth, "verify": environment["TRINO_CA"]}
+
+
 class Lake(dg.ConfigurableResource[Any]):
     """The query engine and its catalog."""
 
@@ -33,7 +48,12 @@ class Lake(dg.ConfigurableResource[Any]):
         import trino
 
         with trino.dbapi.connect(  # type: ignore[no-untyped-call]
-            host=self.host, port=int(self.port), user=self.user, catalog=self.catalog, source="dagster"
+            host=self.host,
+            port=int(self.port),
+            user=self.user,
+            catalog=self.catalog,
+            source="dagster",
+            **login(self.user, os.environ),
         ) as connection:
             cursor = connection.cursor()
             cursor.execute(statement)
