@@ -162,6 +162,7 @@ def server_container(
     """Return the server's container. A secret key `access-key` is the variable S3_ACCESS_KEY, and so on."""
     variables = {
         "catalog-token": "CATALOG_TOKEN",
+        "catalog-credential": "CATALOG_CREDENTIAL",
         "access-key": "S3_ACCESS_KEY",
         "secret-key": "S3_SECRET_KEY",
         "shared-secret": "SHARED_SECRET",
