@@ -11,7 +11,7 @@ import pytest
 
 from components import settings
 from components.connections import Catalog, Database, Glue, ObjectStore, RequestSignature
-from tests.unit.components.conftest import run_program, stack_config
+from tests.unit.components.conftest import plain, run_program, stack_config
 
 TAGS = {"owner": "me", "cost_center": "1"}
 AWS: dict[str, Any] = {"account": "111122223333", "region": "eu-central-1", "tags": TAGS}
@@ -127,6 +127,17 @@ def test_oauth2_without_its_credential_says_how_to_set_it() -> None:
     config = {**stack_config(), "headwater:images": '{"builder": "buildah"}', "headwater:catalog": json.dumps(catalog)}
     with pytest.raises(pulumi.RunError, match="config set --secret catalogCredential"):
         run_program(config)
+
+
+def test_a_rest_catalog_elsewhere_takes_the_place_of_ours() -> None:
+    """The settings would be accepted, and no client would get the credential."""
+    catalog = {"uri": "https://catalog.example.com", "oauth2": {"server_uri": "https://login.example.com/token"}}
+    config = {**stack_config("staging"), "headwater:catalog": json.dumps(catalog)}
+    resources, _ = run_program({**config, "headwater:catalogCredential": "id:hidden"}, "staging")
+    secrets = {r.name: plain(r.inputs)["stringData"] for r in resources if r.kind == "Secret"}
+    for name in ("trino-credentials-secret", "ingestion-credentials-secret"):
+        assert secrets[name]["catalog-credential"] == "id:hidden"
+    assert not [r for r in resources if r.kind == "CatalogDatabase"]
 
 
 def test_oauth2_reaches_both_clients_without_showing_its_secret() -> None:
