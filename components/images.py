@@ -107,6 +107,8 @@ class Images(pulumi.ComponentResource):
             platforms=[docker.Platform(platform) for platform in self._args.settings.platforms],
             tags=[f"{repository}:{tag}"],
             push=True,
+            # A preview builds nothing and pushes nothing: who previews may not be allowed to.
+            build_on_preview=False,
             **_cache(repository, registry.cache_tag),
             opts=pulumi.ResourceOptions(parent=self, depends_on=ready if ready else None),
         )

@@ -10,6 +10,7 @@ import pulumi_kubernetes as k8s
 from components import connections, settings
 from components.aws.account import Account, provider
 from components.aws.budget import MonthlyBudget
+from components.aws.ci_roles import CiRoles, CiRolesArgs
 from components.aws.cluster import Cluster
 from components.aws.database import Rds, RdsArgs
 from components.aws.glue import Glue, GlueArgs
@@ -42,6 +43,15 @@ class Cloud:
         self._account = Account(name, stack.aws, provider(name, stack.aws, keys), keys)
         if stack.aws.budget is not None:
             MonthlyBudget("budget", self._account, stack.aws.budget)
+        if stack.aws.ci is not None:
+            ci, mine = stack.aws.ci, pulumi.ResourceOptions(providers={"aws": self._account.provider})
+            args = CiRolesArgs(
+                name, stack.aws.account, stack.aws.prefix, ci.repository, ci.state_bucket, ci.secrets_key,
+                ci.oidc_provider,
+            )  # fmt: skip
+            roles = CiRoles("ci-roles", args, mine)
+            pulumi.export("ci_preview_role", roles.preview)
+            pulumi.export("ci_deploy_role", roles.deploy)
 
     @cached_property
     def kubernetes(self) -> k8s.Provider:

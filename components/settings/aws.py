@@ -109,6 +109,19 @@ class Budget(Model):
     emails: list[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]] = Field(min_length=1, max_length=10)
 
 
+class Ci(Model):
+    """The roles of a repository's workflows on GitHub (`make ci-role`). repository: owner/name.
+
+    state_bucket: holds Pulumi's state. secrets_key: ARN of the KMS key of the stack's secrets. oidc_provider: ARN of
+    GitHub's identity provider where the account has one, which it can have only once; None makes it.
+    """
+
+    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", description="owner/name")]
+    state_bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="a bucket's name")]
+    secrets_key: Annotated[str, Field(pattern=r"^arn:aws:kms:\S+:key/\S+$", description="a KMS key's ARN")]
+    oidc_provider: Annotated[str, Field(pattern=r"^arn:aws:iam::[0-9]{12}:oidc-provider/\S+$")] | None = None
+
+
 class Aws(Model):
     """The account, and what all its resources share.
 
@@ -129,6 +142,7 @@ class Aws(Model):
     deletion_protection: bool = True
     tags: Tags
     budget: Budget | None = None
+    ci: Ci | None = None
 
     @model_validator(mode="after")
     def _protected_data_has_backups(self) -> Aws:

@@ -13,9 +13,13 @@ _VALUE_LENGTH = 80
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a stack's settings ask of its resources. deletion_protection: `headwater:aws.deletion_protection`."""
+    """What a stack's settings ask of its resources. deletion_protection: `headwater:aws.deletion_protection`.
+
+    tls: false where `headwater:aws.endpoint` names an emulator behind plain HTTP, which TLS-only policies would shut.
+    """
 
     deletion_protection: bool = False
+    tls: bool = True
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,10 @@ def requirements(config: Mapping[str, Any]) -> Requirements:
         found = json.loads(found)
     if not isinstance(found, Mapping):
         return Requirements()
-    return Requirements(deletion_protection=bool(found.get("deletion_protection", True)))
+    return Requirements(
+        deletion_protection=bool(found.get("deletion_protection", True)),
+        tls=not str(found.get("endpoint", "")).startswith("http://"),
+    )
 
 
 def exceptions(path: Path = EXCEPTIONS) -> dict[tuple[str, str], str]:

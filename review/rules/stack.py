@@ -52,7 +52,7 @@ _PROTECTED = {
 }
 
 
-def buckets_are_guarded(resources: Sequence[Resource], _: Requirements) -> Iterator[Violation]:
+def buckets_are_guarded(resources: Sequence[Resource], wanted: Requirements) -> Iterator[Violation]:
     """Every bucket is encrypted by its own configuration, closed to the public, and refuses requests without TLS."""
     for bucket in (each for each in resources if each.type in BUCKETS):
         mine = [each for each in resources if each.refers_to("bucket", bucket, "bucket")]
@@ -69,7 +69,7 @@ def buckets_are_guarded(resources: Sequence[Resource], _: Requirements) -> Itera
                     yield Violation(block, name, block.at(name), "set it to true")
         policies = [each.at("policy") for each in mine if each.type == BUCKET_POLICY]
         unknown = any(policy is not None and not known(policy) for policy in policies)
-        if not unknown and not any(refuses_plain_http(policy) for policy in policies):
+        if wanted.tls and not unknown and not any(refuses_plain_http(policy) for policy in policies):
             way = "add a BucketPolicy that denies s3:* where aws:SecureTransport is false"
             yield Violation(bucket, "TLS-only policy", None, way)
 

@@ -178,6 +178,8 @@ def test_protection_is_asked_for_by_the_settings_alone() -> None:
     assert catalogue.requirements({}) == Requirements(deletion_protection=False)
     assert catalogue.requirements({"headwater:aws": '{"account": "1"}'}) == PROTECTED
     assert catalogue.requirements({"headwater:aws": {"deletion_protection": False}}) == Requirements(False)
+    assert catalogue.requirements({"headwater:aws": {"endpoint": "http://10.0.0.1:4566"}}).tls is False
+    assert catalogue.requirements({"headwater:aws": {"endpoint": "https://aws.example"}}).tls is True
     database = [Resource(RDS, "db", {"storageEncrypted": True, "tags": TAGS}, protect=False)]
     assert catalogue.broken(database, Requirements(False)) == []
 
