@@ -132,5 +132,5 @@ def test_failing_stream_is_an_error_that_names_it(
     shop.execute("alter table shop.orders add rate numeric", "update shop.orders set rate = 'NaN' where order_id = 7")
     result = ingest()
     assert result.returncode == 1
-    assert "shop.orders, column rate: value 'nan' does not fit" in result.stderr
+    assert "shop.orders, column rate: value 'NaN' does not fit" in result.stderr
     assert shop.settings["password"] not in result.stdout + result.stderr

@@ -94,7 +94,7 @@ def test_key_order_is_the_keys_own(new_shop: Callable[[], Shop]) -> None:
 
 def test_value_that_does_not_fit_is_named(shop: Shop) -> None:
     shop.execute("alter table shop.orders add rate numeric", "update shop.orders set rate = 'NaN' where order_id = 7")
-    with pytest.raises(UnrepresentableValueError, match=r"shop\.orders, column rate: value 'nan' does not fit"):
+    with pytest.raises(UnrepresentableValueError, match=r"shop\.orders, column rate: value 'NaN' does not fit"):
         shop.extract()
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 from singer_sdk import Tap
 from singer_sdk import typing as th
 from singer_sdk.contrib.msgspec import MsgSpecWriter
 
-from tap_postgres_arrow.source import Source, SourceError
+from tap_postgres_arrow.engine import SourceError
+from tap_postgres_arrow.source import Source
 from tap_postgres_arrow.stream import PostgresStream
 
 
@@ -47,7 +51,18 @@ class TapPostgresArrow(Tap):
             default=True,
             description="Announce a complete read, so that the target replaces what it holds of the table.",
         ),
+        th.Property(
+            "positions_file",
+            th.StringType,
+            description="JSON file {stream: bookmark} of what the target has committed; it wins over the state.",
+        ),
     ).to_dict()
+
+    @cached_property
+    def positions(self) -> dict[str, dict[str, Any]]:
+        """Committed bookmarks by stream; empty without `positions_file`."""
+        path = self.config.get("positions_file")
+        return dict(json.loads(Path(path).read_text(encoding="utf-8"))) if path else {}
 
     @cached_property
     def source(self) -> Source:
