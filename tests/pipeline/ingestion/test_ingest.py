@@ -60,7 +60,12 @@ def ingest(shop: Shop, tmp_path: Path) -> Callable[..., subprocess.CompletedProc
     packages = os.pathsep.join(str(PACKAGES / name) for name in ("tap-postgres", "target-iceberg", "headwater-ingest"))
     commands = tmp_path / "bin"
     commands.mkdir()
-    for name, module in (("tap-postgres-arrow", "tap_postgres_arrow.tap"), ("target-iceberg", "target_iceberg.target")):
+    modules = {
+        "tap-postgres-arrow": "tap_postgres_arrow.tap",
+        "target-iceberg": "target_iceberg.target",
+        "target-iceberg-tables": "target_iceberg.admin",
+    }
+    for name, module in modules.items():
         script = commands / name
         script.write_text(f'#!/bin/sh\nPYTHONPATH="{packages}" exec "{sys.executable}" -m {module} "$@"\n')
         script.chmod(script.stat().st_mode | stat.S_IXUSR)

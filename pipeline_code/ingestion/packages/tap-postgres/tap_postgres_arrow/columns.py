@@ -86,6 +86,8 @@ class Column:
     def expression(self) -> str:
         """SQL select item: types that the engine does not keep exactly are read as the text that PostgreSQL prints."""
         name = quoted(self.name)
+        if self.base_type == "bpchar":
+            return f"textin(bpcharout({name})) as {name}"  # a cast to text would cut the blanks off
         native = self.base_type in _EXACT or self.base_type in _TEXT or self.hides_nan
         return name if native else f"{name}::text as {name}"
 

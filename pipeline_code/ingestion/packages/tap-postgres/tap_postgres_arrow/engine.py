@@ -28,7 +28,9 @@ def extension() -> Path:
     for folder in folders:
         for found in Path(folder).glob(f"extensions/v{duckdb.__version__}/*.duckdb_extension"):
             return found
-    raise SourceError(f"DuckDB {duckdb.__version__} has no postgres extension: install {EXTENSION_PACKAGE} of its version")
+    raise SourceError(
+        f"DuckDB {duckdb.__version__} has no postgres extension: install {EXTENSION_PACKAGE} of its version"
+    )
 
 
 class Connection:
@@ -43,9 +45,7 @@ class Connection:
         )
         self._duck.load_extension(str(extension()))
         self._duck.execute("set TimeZone = 'UTC'")
-        secret = {
-            name: literal(str(config[name])) for name in ("host", "port", "database", "user", "password")
-        }
+        secret = {name: literal(str(config[name])) for name in ("host", "port", "database", "user", "password")}
         options = f"application_name=headwater-ingestion connect_timeout=15 sslmode={config['sslmode']}"
         try:
             # A secret, not a connection string: DuckDB's errors repeat the string.
