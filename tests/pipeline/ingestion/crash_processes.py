@@ -113,7 +113,7 @@ def run(
 ) -> Outcome:
     """Run `tap | target` once. `interrupt` is called with both process ids while they run."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["conftest", "crash_processes", "tap_postgres_arrow.tap", "target_iceberg.target"])
+    context.set_forkserver_preload(["crash_processes", "tap_postgres_arrow.tap", "target_iceberg.target"])
     with tempfile.TemporaryDirectory(prefix="headwater-crash-") as name:
         folder = Path(name)
         pipe, output, log = str(folder / "pipe"), folder / "state.jsonl", folder / "log"

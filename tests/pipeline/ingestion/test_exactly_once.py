@@ -172,7 +172,7 @@ def test_kill_at_every_step(log: Log) -> None:
 def test_kill_during_the_first_load(log: Log, fault: Fault) -> None:
     """There is no state and no table yet to go by."""
     killed = log.run(fault)
-    assert -signal.SIGKILL in {killed.tap, killed.target}
+    assert -signal.SIGKILL in {killed.tap, killed.target}, killed.log
     log.change()
     # Versions that were never visible to a completed load are legitimately skipped: only the latest remain.
     committed = positions(load_catalog("lake"), log.shop.namespace)

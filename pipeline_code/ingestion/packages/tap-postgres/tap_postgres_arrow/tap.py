@@ -52,6 +52,34 @@ class TapPostgresArrow(Tap):
             description="Announce a complete read, so that the target replaces what it holds of the table.",
         ),
         th.Property(
+            "batch_config",
+            # The SDK's own definition knows files only; its other fields are these.
+            th.ObjectType(
+                th.Property(
+                    "encoding",
+                    th.ObjectType(
+                        th.Property(
+                            "format",
+                            th.StringType,
+                            required=True,
+                            allowed_values=["arrow", "parquet"],
+                            description="arrow: a stream in a named pipe. parquet: files, for any target.",
+                        )
+                    ),
+                    required=True,
+                ),
+                th.Property(
+                    "storage",
+                    th.ObjectType(
+                        th.Property("root", th.StringType, required=True, description="Local folder, file:///…"),
+                        th.Property("prefix", th.StringType, description="Prefix of the names."),
+                    ),
+                    required=True,
+                ),
+            ),
+            description="How rows are handed over in bulk; unset sends records.",
+        ),
+        th.Property(
             "positions_file",
             th.StringType,
             description="JSON file {stream: bookmark} of what the target has committed; it wins over the state.",
