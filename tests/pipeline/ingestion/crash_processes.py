@@ -17,10 +17,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
-LONGEST_RUN_SECONDS = 120
+LONGEST_RUN_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,12 @@ def run_target(config: dict[str, Any], pipe: str, output: str, log: str, fault: 
     from target_iceberg.target import TargetIceberg
 
     _become(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
-    source = os.open(pipe, os.O_RDONLY)
+    _become(os.open(pipe, os.O_RDONLY), 0)
     _become(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
-    sys.stdout = os.fdopen(1, "w")
+    sys.stdin, sys.stdout = os.fdopen(0, "r"), os.fdopen(1, "w")
     if fault is not None and fault.process == "target":
         fault.arm()
-    TargetIceberg(config=config).listen(os.fdopen(source, "r"))
+    TargetIceberg(config=config).listen(sys.stdin)
     sys.stdout.flush()
 
 
@@ -104,6 +106,25 @@ class Outcome:
         return self.tap == 0 and self.target == 0
 
 
+@functools.cache
+def _fork_server() -> ForkServerContext:
+    """Return the context, its server started with everything imported."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["crash_processes", "tap_postgres_arrow.tap", "target_iceberg.target", "pyiceberg.catalog.sql"]
+    )
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # Python 3.11 does not hand its path to the server
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+    return context
+
+
 def run(
     tap: dict[str, Any],
     target: dict[str, Any],
@@ -112,8 +133,7 @@ def run(
     interrupt: Callable[[int, int], None] | None = None,
 ) -> Outcome:
     """Run `tap | target` once. `interrupt` is called with both process ids while they run."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["crash_processes", "tap_postgres_arrow.tap", "target_iceberg.target"])
+    context = _fork_server()
     with tempfile.TemporaryDirectory(prefix="headwater-crash-") as name:
         folder = Path(name)
         pipe, output, log = str(folder / "pipe"), folder / "state.jsonl", folder / "log"

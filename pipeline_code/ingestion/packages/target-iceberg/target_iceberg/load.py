@@ -190,7 +190,7 @@ class Load:
         if not (self._files or removed):
             return
         with self._table.transaction() as transaction:
-            transaction.set_properties(position.table_property())
+            base_sequence = transaction.table_metadata.last_sequence_number
             update = transaction.update_snapshot(snapshot_properties=position.summary())
             with update.overwrite() if removed else update.merge_append() as snapshot:
                 for file in removed:
@@ -205,6 +205,7 @@ class Load:
 
                 # pyiceberg calls it before each further attempt, on refreshed metadata.
                 snapshot._validate_concurrency = validate_also_position  # type: ignore[method-assign]
+            transaction.set_properties(position.table_property(snapshot.snapshot_id, base_sequence))
 
     def _landed(self) -> bool:
         """Whether the table says that this load was committed, although the answer to the commit was lost."""

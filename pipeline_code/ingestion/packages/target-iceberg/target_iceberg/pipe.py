@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import queue
+import select
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +15,34 @@ import pyarrow as pa
 READ_AHEAD = 6
 """Batches held while one is encoded: the tap goes on reading the source meanwhile."""
 
+POLL_MILLISECONDS = 50
+
 
 class BrokenStreamError(RuntimeError):
     """The Arrow stream ended without its end mark: the tap died."""
+
+
+def _open(path: Path) -> int:
+    """Return a descriptor that has something to read, or its end. BrokenStreamError if the tap dies before that.
+
+    A plain open() of a named pipe would wait for a writer for ever: a dead tap is seen by the end of our input.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    stream = select.poll()
+    stream.register(descriptor, select.POLLIN)
+    while not stream.poll(POLL_MILLISECONDS):
+        if _input_has_ended() and not stream.poll(0):
+            os.close(descriptor)
+            raise BrokenStreamError(_broken(path))
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
+def _input_has_ended() -> bool:
+    """Whether the writer of standard input is gone."""
+    messages = select.poll()
+    messages.register(sys.stdin.fileno(), 0)
+    return any(event & select.POLLHUP for _, event in messages.poll(0))
 
 
 class _Reader:
@@ -24,7 +51,7 @@ class _Reader:
     closed = False
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY)
+        self._descriptor = _open(path)
         self.cut_off = False
 
     def readable(self) -> bool:

@@ -18,6 +18,8 @@ STREAM = "headwater.stream"
 RUN_ID = "headwater.run-id"
 LOAD = "headwater.load"
 BOOKMARK = "headwater.bookmark"
+SNAPSHOT = "headwater.snapshot-id"
+SEQUENCE = "headwater.base-sequence-number"
 TABLE_PROPERTY = "headwater.position"
 
 _NOT_COMPARED = frozenset({"progress_markers", "starting_replication_value"})
@@ -42,9 +44,13 @@ class Position:
             BOOKMARK: json.dumps(self.bookmark, sort_keys=True, default=str),
         }
 
-    def table_property(self) -> dict[str, str]:
-        """Return the table property that outlives the snapshot."""
-        return {TABLE_PROPERTY: json.dumps(self.summary(), sort_keys=True)}
+    def table_property(self, snapshot_id: int, base_sequence: int) -> dict[str, str]:
+        """Return the table property that outlives the load's snapshot.
+
+        `base_sequence` is the table's last sequence number when the load was committed.
+        """
+        record = {**self.summary(), SNAPSHOT: str(snapshot_id), SEQUENCE: str(base_sequence)}
+        return {TABLE_PROPERTY: json.dumps(record, sort_keys=True)}
 
 
 def settled(bookmark: Any) -> dict[str, Any]:
@@ -69,16 +75,19 @@ def read_position(metadata: TableMetadata) -> Position | None:
     """Return the position of a table's current snapshot: that of its nearest ancestor which a load committed.
 
     None for a table that no load of this target has filled. Maintenance adds snapshots between (rewrites) and removes
-    old ones: where the line of ancestors is cut off, the table property tells.
+    old ones: where no ancestor tells any more, the table property does.
     """
-    snapshot = metadata.current_snapshot()
+    current = snapshot = metadata.current_snapshot()
     while snapshot is not None:
         if (position := _of_snapshot(snapshot)) is not None:
             return position
-        if snapshot.parent_snapshot_id is None:
-            return None
-        snapshot = metadata.snapshot_by_id(snapshot.parent_snapshot_id)
-        if snapshot is None:
-            kept = metadata.properties.get(TABLE_PROPERTY)
-            return None if kept is None else _parse(json.loads(kept))
-    return None
+        parent = snapshot.parent_snapshot_id
+        snapshot = None if parent is None else metadata.snapshot_by_id(parent)
+    kept = metadata.properties.get(TABLE_PROPERTY)
+    if current is None or kept is None:
+        return None
+    record = json.loads(kept)
+    # Rolled back: the load is there, but no ancestor; or it has expired, and the current snapshot is older.
+    rolled_back = metadata.snapshot_by_id(int(record[SNAPSHOT])) is not None
+    older = (current.sequence_number or 0) <= int(record[SEQUENCE])
+    return None if rolled_back or older else _parse(record)
