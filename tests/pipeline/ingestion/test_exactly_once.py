@@ -8,7 +8,7 @@ import random
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -268,10 +268,10 @@ def change_orders(shop: Shop) -> None:
 
 
 @pytest.fixture
-def loaded(shop: Shop) -> Iterator[Shop]:
+def loaded(shop: Shop) -> Shop:
     shop.replicate()
     change_orders(shop)
-    yield shop
+    return shop
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["changes", "complete"])
