@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import forkserver
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
@@ -142,18 +143,25 @@ def run(
             context.Process(target=run_tap, args=(tap, state, pipe, str(log), fault)),
             context.Process(target=run_target, args=(target, pipe, str(output), str(log), fault)),
         )
+        # As a shell does: both ends are open before either process is, and close when it ends.
+        reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        ends = dict(zip(processes, (os.open(pipe, os.O_WRONLY), reading), strict=True))
         for process in processes:
             process.start()
         if interrupt is not None:
             interrupt(*(process.pid or 0 for process in processes))
         deadline = time.monotonic() + LONGEST_RUN_SECONDS
-        for process in processes:
-            process.join(max(deadline - time.monotonic(), 0.1))
+        while ends and time.monotonic() < deadline:
+            wait([process.sentinel for process in ends], timeout=1)
+            for process in [each for each in ends if each.exitcode is not None]:
+                os.close(ends.pop(process))
+        for descriptor in ends.values():
+            os.close(descriptor)
         stuck = [process for process in processes if process.is_alive()]
         for process in stuck:
             process.kill()
             process.join()
-        text = log.read_text(errors="replace")
+        text = log.read_text(errors="replace") if log.exists() else ""
         assert not stuck, f"a process hangs after the other's end\n{text}"
         lines = output.read_text().splitlines() if output.exists() else []
         last = json.loads(lines[-1]) if lines else None

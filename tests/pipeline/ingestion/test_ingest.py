@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -104,7 +105,7 @@ def pipes(*assets: str) -> dict[str, str]:
 
 
 def test_meltano_moves_all_then_the_changes_then_all_again(
-    shop: Shop, ingest: Callable[..., subprocess.CompletedProcess[str]]
+    shop: Shop, ingest: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     shop.execute("create table shop.tags (tag text primary key)", "insert into shop.tags values ('a')")
     first = ingest(**pipes("raw/orders", "raw/tags"))
@@ -125,6 +126,11 @@ def test_meltano_moves_all_then_the_changes_then_all_again(
     assert second.returncode == 0, second.stdout + second.stderr
     assert shop.count("orders") == 1005
     assert "tags:" not in second.stdout
+
+    shutil.rmtree(tmp_path / "meltano")  # with Meltano's state: the tables still know where they stand
+    again = ingest("--streams", "orders")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert shop.count("orders") == 1005
 
     third = ingest("--streams", "orders", "--full-refresh")
     assert third.returncode == 0, third.stdout + third.stderr
