@@ -190,7 +190,7 @@ class Load:
         if not (self._files or removed):
             return
         with self._table.transaction() as transaction:
-            base_sequence = transaction.table_metadata.last_sequence_number
+            base_sequence: int = getattr(transaction.table_metadata, "last_sequence_number", 0)  # format 1 has none
             update = transaction.update_snapshot(snapshot_properties=position.summary())
             with update.overwrite() if removed else update.merge_append() as snapshot:
                 for file in removed:
