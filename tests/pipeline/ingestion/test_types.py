@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from conftest import Shop
 from tap_postgres_arrow.columns import Column, UnrepresentableValueError
+from tap_postgres_arrow.engine import SourceError
 from tap_postgres_arrow.source import numeric_limits
 
 PATHS = [pytest.param({}, id="batch"), pytest.param({"batch_config": None}, id="records")]
@@ -94,7 +95,7 @@ def test_key_order_is_the_keys_own(new_shop: Callable[[], Shop]) -> None:
 
 def test_value_that_does_not_fit_is_named(shop: Shop) -> None:
     shop.execute("alter table shop.orders add rate numeric", "update shop.orders set rate = 'NaN' where order_id = 7")
-    with pytest.raises(UnrepresentableValueError, match=r"shop\.orders, column rate: value 'nan' does not fit"):
+    with pytest.raises(UnrepresentableValueError, match=r"shop\.orders, column rate: value 'NaN' does not fit"):
         shop.extract()
 
 
@@ -116,3 +117,32 @@ def test_numeric_limits(typmod: int, limits: tuple[int | None, int | None]) -> N
 
 def test_more_fractional_digits_than_precision() -> None:
     assert Column("x", "numeric", True, 2, 4).decimal == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("numeric(12,2)", "'NaN'"),
+        ("timestamptz", "'infinity'"),
+        ("timestamp", "'-infinity'"),
+        ("timestamptz", "'294276-12-31'"),
+        ("date", "'infinity'"),
+    ],
+)
+def test_value_that_the_engine_would_change_silently_is_an_error(shop: Shop, kind: str, value: str) -> None:
+    """DuckDB reads NaN as 0.00, infinity as its greatest number, and wraps years that Arrow does not reach."""
+    shop.execute(f"alter table shop.orders add x {kind}", f"update shop.orders set x = {value} where order_id = 7")
+    with pytest.raises(UnrepresentableValueError, match=r"shop\.orders, column x"):
+        shop.extract()
+
+
+def test_zero_is_not_taken_for_nan(shop: Shop) -> None:
+    shop.execute("update shop.orders set fee = 0 where order_id = 7")
+    shop.replicate()
+    assert {row["fee"] for row in shop.rows("orders", "order_id") if row["order_id"] == 7} == {Decimal("0.00")}
+
+
+def test_wrong_password_is_named_and_not_shown(shop: Shop) -> None:
+    with pytest.raises(SourceError, match=r"PostgreSQL at 127\.0\.0\.1:.* as reader") as caught:
+        shop.extract(password="not-the-pässword")
+    assert "not-the-pässword" not in str(caught.value)

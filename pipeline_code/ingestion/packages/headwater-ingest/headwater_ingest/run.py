@@ -42,6 +42,7 @@ class Request:
             **base,
             "HEADWATER_BATCH_ROOT": (folder / "batch").as_uri(),
             "HEADWATER_LOAD_REPORT": str(folder / "report.jsonl"),
+            "HEADWATER_POSITIONS": "" if self.full_refresh else str(folder / "positions.json"),
             **selected,
         }
 
@@ -86,11 +87,26 @@ def judge(request: Request, streams: tuple[StreamResult, ...], code: int, errors
     return RunResult(streams, None)
 
 
+def ask_positions(path: Path) -> str | None:
+    """Write where the target's tables stand into `path`; return why that failed, None if it did not.
+
+    A run that was killed after its commit, before Meltano had stored the state, would otherwise send rows again.
+    """
+    asked = subprocess.run(["target-iceberg-tables", "positions"], capture_output=True, text=True, check=False)
+    if asked.returncode == 0:
+        path.write_text(asked.stdout, encoding="utf-8")
+        return None
+    said = "\n".join(asked.stderr.splitlines()[-ERROR_LINES:])
+    return f"the catalog did not say where the tables stand; nothing was read\n{said}"
+
+
 def run(request: Request, show: Callable[[str], None]) -> RunResult:
     """Run Meltano to its end, handing each readable log line to `show`. SIGTERM is passed on to Meltano."""
     errors: deque[LogLine] = deque(maxlen=ERROR_LINES)
     with tempfile.TemporaryDirectory(prefix="headwater-ingest-") as name:
         folder = Path(name)
+        if not request.full_refresh and (failure := ask_positions(folder / "positions.json")) is not None:
+            return RunResult((), failure)
         process = subprocess.Popen(
             request.command(),
             cwd=os.environ.get("MELTANO_PROJECT_ROOT"),

@@ -28,6 +28,9 @@ _EXACT: dict[str, tuple[str, str, str | None, pa.DataType]] = {
     "timestamptz": ("timestamp with time zone", "string", "date-time", pa.timestamp("us", "UTC")),
 }
 _TEXT = frozenset({"text", "varchar", "bpchar", "name"})
+# PostgreSQL's first day is 4713-11-24 BC (Julian day 0); its infinities are the ends of the engine's integers.
+_DATE_RANGE = (-2_440_588, (1 << 31) - 2)
+_TIMESTAMP_RANGE = (-2_440_588 * 86_400 * 10**6, (1 << 63) - 2)
 _REPLICATION_TYPES = frozenset({"int2", "int4", "int8", "date", "timestamp", "timestamptz"})
 
 
@@ -75,10 +78,17 @@ class Column:
         return exact[3] if exact is not None else pa.string()
 
     @property
+    def hides_nan(self) -> bool:
+        """Whether the engine reads the column as decimal: it then turns NaN into 0."""
+        return self.decimal is not None and self.decimal == (self.precision, self.scale)
+
+    @property
     def expression(self) -> str:
-        """SQL select item: types without an exact counterpart are read as the text that PostgreSQL prints."""
+        """SQL select item: types that the engine does not keep exactly are read as the text that PostgreSQL prints."""
         name = quoted(self.name)
-        native = self.base_type in _EXACT or self.base_type in _TEXT or self.decimal is not None
+        if self.base_type == "bpchar":
+            return f"textin(bpcharout({name})) as {name}"  # a cast to text would cut the blanks off
+        native = self.base_type in _EXACT or self.base_type in _TEXT or self.hides_nan
         return name if native else f"{name}::text as {name}"
 
     @property
@@ -108,18 +118,34 @@ def conform(array: pa.Array, column: Column, relation: str) -> pa.Array:
 
     Raises UnrepresentableValueError with table, column and value when a value does not fit.
     """
-    if isinstance(array, pa.ExtensionArray):
-        array = array.storage
-    if array.type == column.arrow_type:
+    kind = column.arrow_type
+    if pa.types.is_temporal(kind):
+        _check_range(array, column, relation)
+    if array.type == kind:
         return array
     try:
-        return pc.cast(array, column.arrow_type)
+        return pc.cast(array, kind)
     except pa.ArrowInvalid as error:
         value = _first_unfit(array, column)
         raise UnrepresentableValueError(
             f"{relation}, column {column.name}: value {value!r} does not fit {column.arrow_type}. "
             "Declare the column's precision and scale in the source, or deselect the column."
         ) from error
+
+
+def _check_range(array: pa.Array, column: Column, relation: str) -> None:
+    """Raise UnrepresentableValueError for infinity, and for times that Arrow's range lacks: the engine wraps them."""
+    number = pa.int32() if pa.types.is_date32(array.type) else pa.int64()
+    limits = pc.min_max(array.cast(number))
+    smallest, greatest = limits["min"].as_py(), limits["max"].as_py()
+    if smallest is None:
+        return
+    low, high = _DATE_RANGE if number == pa.int32() else _TIMESTAMP_RANGE
+    if smallest < low or greatest > high:
+        raise UnrepresentableValueError(
+            f"{relation}, column {column.name}: a value is infinity or outside of what {column.arrow_type} holds. "
+            "Correct the value in the source, or deselect the column."
+        )
 
 
 def _first_unfit(array: pa.Array, column: Column) -> Any:

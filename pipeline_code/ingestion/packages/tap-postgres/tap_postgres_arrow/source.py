@@ -5,22 +5,26 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
 
-import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tap_postgres_arrow.boundary import Snapshot
-from tap_postgres_arrow.columns import Column, arrow_schema, conform, quoted
+from tap_postgres_arrow.columns import Column, UnrepresentableValueError, arrow_schema, conform, quoted
+from tap_postgres_arrow.engine import Connection, literal
 
-READ_BYTES = 16 << 20
-"""Size of the driver's record batches: memory per column set, not per table."""
+READ_ROWS = 30_720
+"""Most rows of a record batch: 15 of DuckDB's vectors, 4 MB of a table with 12 columns."""
+READ_BYTES = 8 << 20
+"""Size of a record batch that wide rows keep to; the engine's least is 2,048 rows."""
 
 _SNAPSHOT_SQL = """
-select pg_snapshot_xmin(s.current)::text::bigint, pg_snapshot_xmax(s.current)::text::bigint, transaction_timestamp(),
+select pg_snapshot_xmin(s.current)::text::bigint as xmin, pg_snapshot_xmax(s.current)::text::bigint as xmax,
+       extract(epoch from transaction_timestamp())::text as taken_at,
        case when has_function_privilege('pg_control_system()', 'execute')
-            then (select system_identifier::text from pg_control_system()) end
+            then (select system_identifier::text from pg_control_system()) end as system
 from (select pg_current_snapshot() as current) s
 """
 
@@ -33,24 +37,23 @@ with recursive base(oid, root, typmod) as (
   from pg_type d join base b on d.typbasetype = b.oid where d.typtype = 'd'
 )
 select c.relname::text, a.attname::text, t.typname::text, a.attnotnull,
-       case when a.atttypmod >= 0 then a.atttypmod else b.typmod end,
-       coalesce(array_position(i.indkey::int2[], a.attnum), -1)::int
+       case when a.atttypmod >= 0 then a.atttypmod else b.typmod end as typmod,
+       coalesce(array_position(i.indkey::int2[], a.attnum), -1)::int as key_position,
+       (pg_table_size(c.oid) / greatest(c.reltuples, 1))::bigint as row_bytes
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 join base b on b.oid = a.atttypid
 join pg_type t on t.oid = b.root
 left join pg_index i on i.indrelid = c.oid and i.indisprimary
-where n.nspname = $1 and c.relkind in ('r', 'p') and not c.relispartition
+where n.nspname = {schema} and c.relkind in ('r', 'p') and not c.relispartition
   and has_table_privilege(c.oid, 'select')
 order by c.relname, a.attnum
 """
 
 _NUMERIC_HEADER = 4
-
-
-class SourceError(RuntimeError):
-    """The source could not be reached or read."""
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_ZERO = pa.scalar(0)
 
 
 @dataclass(frozen=True)
@@ -61,21 +64,13 @@ class Table:
     name: str
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
+    row_bytes: int
+    """Mean size of a row as the source stores it; 0 if it does not know."""
 
     @property
     def relation(self) -> str:
         """Schema-qualified name, for people."""
         return f"{self.schema}.{self.name}"
-
-
-def connection_uri(config: Mapping[str, Any]) -> str:
-    """Return the libpq URI of the tap's settings; every part is percent-encoded."""
-    user, password = (quote(str(config[key]), safe="") for key in ("user", "password"))
-    host, database = quote(str(config["host"]), safe=""), quote(str(config["database"]), safe="")
-    return (
-        f"postgresql://{user}:{password}@{host}:{int(config['port'])}/{database}"
-        f"?application_name=headwater-ingestion&connect_timeout=15&sslmode={quote(str(config['sslmode']), safe='')}"
-    )
 
 
 def numeric_limits(typmod: int) -> tuple[int | None, int | None]:
@@ -88,23 +83,13 @@ def numeric_limits(typmod: int) -> tuple[int | None, int | None]:
 
 
 class Source:
-    """A connection in a read-only, repeatable-read transaction. Close it after the run."""
+    """The tables of a database, all seen in one snapshot. Close it after the run."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Connect and take the snapshot; SourceError says which server did not answer, without the password."""
-        place = f"{config['host']}:{config['port']}/{config['database']} as {config['user']}"
-        try:
-            self._connection = adbc.connect(connection_uri(config))
-            with self._connection.cursor() as cursor:
-                cursor.execute("set transaction isolation level repeatable read, read only")
-                cursor.execute(_SNAPSHOT_SQL)
-                row = cursor.fetchone()
-        except adbc.Error as error:
-            raise SourceError(f"PostgreSQL at {place}: {error}") from error
-        if row is None:
-            raise SourceError(f"PostgreSQL at {place}: no answer to the snapshot query")
-        xmin, xmax, taken_at, system = row
-        self.snapshot = Snapshot(system, xmin, xmax, taken_at.astimezone(dt.UTC))
+        """Connect and take the snapshot; SourceError says which server did not answer."""
+        self._connection = Connection(config)
+        ((xmin, xmax, taken_at, system),) = self._connection.query(_SNAPSHOT_SQL)
+        self.snapshot = Snapshot(system, xmin, xmax, _EPOCH + dt.timedelta(microseconds=int(Decimal(taken_at) * 10**6)))
 
     def close(self) -> None:
         """End the transaction and the connection."""
@@ -112,23 +97,23 @@ class Source:
 
     def tables(self, schema: str) -> tuple[Table, ...]:
         """Return the tables of `schema` that the user may read, by name."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(_COLUMNS_SQL, parameters=[schema])
-            rows = cursor.fetchall()
         columns: dict[str, list[Column]] = {}
         keys: dict[str, list[tuple[int, str]]] = {}
-        for table, name, base_type, not_null, typmod, key_position in rows:
+        sizes: dict[str, int] = {}
+        rows = self._connection.query(_COLUMNS_SQL.format(schema=literal(schema)))
+        for table, name, base_type, not_null, typmod, key_position, row_bytes in rows:
+            sizes[table] = row_bytes
             limits = numeric_limits(typmod) if base_type == "numeric" else (None, None)
             columns.setdefault(table, []).append(Column(name, base_type, not not_null, *limits))
             if key_position >= 0:
                 keys.setdefault(table, []).append((key_position, name))
         return tuple(
-            Table(schema, table, tuple(found), tuple(name for _, name in sorted(keys.get(table, []))))
+            Table(schema, table, tuple(found), tuple(name for _, name in sorted(keys.get(table, []))), sizes[table])
             for table, found in columns.items()
         )
 
     def read(self, table: Table, columns: tuple[Column, ...], condition: str | None) -> Iterator[pa.RecordBatch]:
-        """Yield the table's rows in batches of about READ_BYTES, typed as `arrow_schema(columns)`.
+        """Yield the table's rows in batches, typed as `arrow_schema(columns)`.
 
         `condition` is a SQL condition or None for all rows. Raises SourceError when the source fails midway and
         UnrepresentableValueError when a value does not fit its type.
@@ -136,18 +121,23 @@ class Source:
         schema = arrow_schema(columns)
         # Identifiers are quoted; the condition comes from boundary.py, whose literals are typed values.
         items = ", ".join(column.expression for column in columns)
-        query = f"select {items} from {quoted(table.schema)}.{quoted(table.name)}"  # noqa: S608
-        if condition is not None:
-            query += f" where {condition}"
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(READ_BYTES)})
-                cursor.execute(query)
-                for batch in cursor.fetch_record_batch():
-                    arrays = [
-                        conform(array, column, table.relation)
-                        for array, column in zip(batch.columns, columns, strict=True)
-                    ]
-                    yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-        except (adbc.Error, OSError) as error:
-            raise SourceError(f"reading {table.relation}: {error}") from error
+        relation = f"{quoted(table.schema)}.{quoted(table.name)}"
+        where = "" if condition is None else f" where {condition}"
+        suspects: set[Column] = set()
+        rows = max(2_048, min(READ_ROWS, READ_BYTES // max(table.row_bytes, 1)))
+        for batch in self._connection.stream(f"select {items} from {relation}{where}", rows):  # noqa: S608
+            arrays = []
+            for array, column in zip(batch.columns, columns, strict=True):
+                arrays.append(conform(array, column, table.relation))
+                if column.hides_nan and column not in suspects and pc.any(pc.equal(array, _ZERO)).as_py():
+                    suspects.add(column)
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+        for column in sorted(suspects, key=lambda suspect: suspect.name):
+            name = quoted(column.name)
+            also = "" if condition is None else f" and ({condition})"
+            query = f"select 1 as found from {relation} where {name} = 'NaN'{also} limit 1"  # noqa: S608
+            if self._connection.query(query):
+                raise UnrepresentableValueError(
+                    f"{table.relation}, column {column.name}: value 'NaN' does not fit {column.arrow_type}. "
+                    "Correct the value in the source, or deselect the column."
+                )

@@ -1,8 +1,9 @@
-"""One table as a Singer stream: records, or Parquet files announced by BATCH messages."""
+"""One table as a Singer stream: records, or Parquet files or an Arrow stream announced by BATCH messages."""
 
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from singer_sdk import Stream
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
-from tap_postgres_arrow import boundary
+from tap_postgres_arrow import boundary, handover
 from tap_postgres_arrow.columns import Column, arrow_schema
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class PostgresStream(Stream):
         """Describe `table`; its replication key is the configured column, where the table has it."""
         self._source = source
         self._table = table
+        self._positions = tap.positions
         properties = {column.name: column.json_schema() for column in table.columns}
         required = [column.name for column in table.columns if not column.nullable]
         schema = {"type": "object", "properties": properties, "required": required}
@@ -54,6 +56,10 @@ class PostgresStream(Stream):
         """Rows come unsorted: no single record moves the bookmark."""
 
     def _write_schema_message(self) -> None:
+        if self.name in self._positions and self.replication_method == "INCREMENTAL":
+            # What the target has committed wins over what the last run managed to remember.
+            self.stream_state.clear()
+            self.stream_state.update(self._positions[self.name])
         # Before anything is sent: a target that finds this marker in the last state knows that the stream was cut off.
         self.stream_state["progress_markers"] = {"Note": "This stream has not been read to its end."}
         self.state_manager.is_flushed = False
@@ -76,18 +82,38 @@ class PostgresStream(Stream):
         batch_config: BatchConfig,
         context: Any = None,  # noqa: ARG002
     ) -> Iterable[tuple[BaseBatchFileEncoding, list[str]]]:
-        """Yield one Parquet file of about FILE_BYTES at a time, below the configured local folder."""
+        """Yield what holds the rows: Parquet files for any target, or one Arrow stream in a named pipe for ours.
+
+        Files are plain ones of about FILE_BYTES below the configured local folder. The pipe (encoding `arrow`) is
+        announced before its first byte: the target reads it while the tap writes.
+        """
         root = _local_folder(batch_config.storage.root)
         prefix = batch_config.storage.prefix
+        name = f"{prefix if prefix is not None else ''}{self.name}"
+        match batch_config.encoding.format:
+            case "arrow":
+                yield from self._pipe(root, name)
+            case "parquet":
+                yield from self._files(root, name)
+            case other:
+                raise ValueError(f"batch_config.encoding.format {other!r}: arrow and parquet are possible")
+
+    def _pipe(self, root: Path, name: str) -> Iterator[tuple[BaseBatchFileEncoding, list[str]]]:
+        with handover.named_pipe(root / f"{name}-{uuid.uuid4()}.arrow") as path:
+            yield BaseBatchFileEncoding(format="arrow"), [path.as_uri()]
+            sys.stdout.flush()
+            handover.send(path, arrow_schema(self._columns()), self._batches())
+
+    def _files(self, root: Path, name: str) -> Iterator[tuple[BaseBatchFileEncoding, list[str]]]:
         schema = arrow_schema(self._columns())
+        encoding = BaseBatchFileEncoding(format="parquet")
         writer: pq.ParquetWriter | None = None
         path = root
         written = 0
         try:
             for batch in self._batches():
                 if writer is None:
-                    name = f"{prefix if prefix is not None else ''}{self.name}-{uuid.uuid4()}.parquet"
-                    path, written = root / name, 0
+                    path, written = root / f"{name}-{uuid.uuid4()}.parquet", 0
                     # The target reads the file once and deletes it: cheap encoding, no statistics.
                     writer = pq.ParquetWriter(
                         path, schema, compression="lz4", use_dictionary=False, write_statistics=False
@@ -97,11 +123,11 @@ class PostgresStream(Stream):
                 if written >= FILE_BYTES:
                     writer.close()
                     writer = None
-                    yield BaseBatchFileEncoding(format="parquet"), [path.as_uri()]
+                    yield encoding, [path.as_uri()]
             if writer is not None:
                 writer.close()
                 writer = None
-                yield BaseBatchFileEncoding(format="parquet"), [path.as_uri()]
+                yield encoding, [path.as_uri()]
         finally:
             if writer is not None:
                 writer.close()

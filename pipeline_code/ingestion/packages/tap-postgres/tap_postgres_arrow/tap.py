@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 from singer_sdk import Tap
 from singer_sdk import typing as th
 from singer_sdk.contrib.msgspec import MsgSpecWriter
 
-from tap_postgres_arrow.source import Source, SourceError
+from tap_postgres_arrow.engine import SourceError
+from tap_postgres_arrow.source import Source
 from tap_postgres_arrow.stream import PostgresStream
 
 
@@ -47,7 +51,46 @@ class TapPostgresArrow(Tap):
             default=True,
             description="Announce a complete read, so that the target replaces what it holds of the table.",
         ),
+        th.Property(
+            "batch_config",
+            # The SDK's own definition knows files only; its other fields are these.
+            th.ObjectType(
+                th.Property(
+                    "encoding",
+                    th.ObjectType(
+                        th.Property(
+                            "format",
+                            th.StringType,
+                            required=True,
+                            allowed_values=["arrow", "parquet"],
+                            description="arrow: a stream in a named pipe. parquet: files, for any target.",
+                        )
+                    ),
+                    required=True,
+                ),
+                th.Property(
+                    "storage",
+                    th.ObjectType(
+                        th.Property("root", th.StringType, required=True, description="Local folder, file:///…"),
+                        th.Property("prefix", th.StringType, description="Prefix of the names."),
+                    ),
+                    required=True,
+                ),
+            ),
+            description="How rows are handed over in bulk; unset sends records.",
+        ),
+        th.Property(
+            "positions_file",
+            th.StringType,
+            description="JSON file {stream: bookmark} of what the target has committed; it wins over the state.",
+        ),
     ).to_dict()
+
+    @cached_property
+    def positions(self) -> dict[str, dict[str, Any]]:
+        """Committed bookmarks by stream; empty without `positions_file`."""
+        path = self.config.get("positions_file")
+        return dict(json.loads(Path(path).read_text(encoding="utf-8"))) if path else {}
 
     @cached_property
     def source(self) -> Source:

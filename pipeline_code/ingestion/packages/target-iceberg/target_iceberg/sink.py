@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from singer_sdk.helpers._batch import BaseBatchFileEncoding
 from singer_sdk.sinks import BatchSink
 
+from target_iceberg import pipe
 from target_iceberg.records import to_batch
 
 if TYPE_CHECKING:
@@ -39,18 +40,22 @@ class IcebergSink(BatchSink):
             self.load.write(to_batch(self.stream_name, records, self._columns()))
 
     def process_batch_files(self, encoding: BaseBatchFileEncoding, files: Sequence[str]) -> None:
-        """Write the rows of batch files; local ones are deleted once read. JSONL goes through the record path."""
-        if encoding.format != "parquet":
+        """Write the rows of batch files; local ones are deleted once read. JSONL goes through the record path.
+
+        `parquet` are files, `arrow` are Arrow IPC streams: a named pipe that the tap still writes, or a file.
+        """
+        if encoding.format not in {"arrow", "parquet"}:
             super().process_batch_files(encoding, files)
             return
         for url in files:
             path = _local_path(url)
-            with pq.ParquetFile(path, memory_map=True) as file:
-                for batch in file.iter_batches(READ_ROWS):
-                    self.load.write(batch)
-                self.record_counter_metric.increment(file.metadata.num_rows)
-                self.tally_record_written(file.metadata.num_rows)
-            path.unlink()
+            rows = 0
+            for batch in pipe.read(path) if encoding.format == "arrow" else _rows_of(path):
+                self.load.write(batch)
+                rows += batch.num_rows
+            self.record_counter_metric.increment(rows)
+            self.tally_record_written(rows)
+            path.unlink(missing_ok=True)
 
     def activate_version(self, new_version: int) -> None:  # noqa: ARG002
         """Replace the table's rows by those of this run: the tap announced a complete read."""
@@ -59,6 +64,11 @@ class IcebergSink(BatchSink):
     def _columns(self) -> pa.Schema:
         """Return the stream's columns in the table's types; what the schema does not declare is not loaded."""
         return pa.schema([field for field in self.load.columns if field.name in self.schema["properties"]])
+
+
+def _rows_of(path: Path) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(path, memory_map=True) as file:
+        yield from file.iter_batches(READ_ROWS)
 
 
 def _local_path(url: str) -> Path:

@@ -16,6 +16,7 @@ from singer_sdk.contrib.msgspec import MsgSpecReader
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TargetCapabilities
 
 from target_iceberg.load import Load
+from target_iceberg.position import settled
 from target_iceberg.report import report
 from target_iceberg.sink import IcebergSink
 from target_iceberg.types import iceberg_schema, table_name
@@ -69,9 +70,19 @@ class TargetIceberg(Target):
         if load is None:
             loaded_at = dt.datetime.fromtimestamp(self.initialized_at / 1000, tz=dt.UTC)
             namespace = self.config["namespace"]
-            load = Load(self.iceberg_catalog, namespace, table_name(stream), loaded_at, wanted)
+            before = self._state_of(stream)
+            load = Load(
+                self.iceberg_catalog,
+                namespace,
+                table_name(stream),
+                stream=stream,
+                run_id=self._run_id,
+                loaded_at=loaded_at,
+                schema=wanted,
+                start=settled(before) if _announces(before) else None,
+            )
             self._loads[stream] = load
-            self._bookmarks[stream] = self._state_of(stream)
+            self._bookmarks[stream] = before
         else:
             load.evolve(wanted)
         return load
@@ -114,17 +125,18 @@ class TargetIceberg(Target):
                 self.logger.exception("stream %s was not loaded", stream)
                 failures[stream] = str(error)
                 load.discard()
-                self._revert_bookmark(stream)
+                self._revert_bookmark(stream, load)
         super().process_endofpipe()
         if failures:
             raise IncompleteStreamError("; ".join(f"stream {name}: {reason}" for name, reason in failures.items()))
 
     def _finish(self, stream: str, load: Load) -> None:
         state = self._state_of(stream)
-        cut_off = isinstance(state, dict) and "progress_markers" in state
-        if cut_off or (load.replaces and stream in self._open_streams):
+        if _announces(state) or (load.replaces and stream in self._open_streams):
             raise IncompleteStreamError("the input ended before the stream did; its rows were not committed")
-        result = load.commit({"headwater.run-id": self._run_id, "headwater.stream": stream})
+        result = load.commit(settled(state))
+        if result.rows == 0 and _announces(self._bookmarks[stream]) and (stands := load.position()) is not None:
+            self._set_bookmark(stream, stands)  # nothing was committed: the next run begins where the table stands
         report(stream, result)
         self.logger.info(
             "%s: %d rows in %d files, %.1f MB, %.1f s, snapshot %s",
@@ -142,17 +154,31 @@ class TargetIceberg(Target):
     def _state_of(self, stream: str) -> Any:
         return ((self._latest_state or {}).get("bookmarks") or {}).get(stream)
 
-    def _revert_bookmark(self, stream: str) -> None:
+    def _revert_bookmark(self, stream: str, load: Load) -> None:
+        """Let go of where the table stands, or, if that can't be told, of the bookmark from before the run."""
+        try:
+            stands = load.position()
+        except Exception:
+            self.logger.exception("stream %s: the table could not be asked where it stands", stream)
+            stands = None
+        self._set_bookmark(stream, settled(self._bookmarks[stream]) if stands is None else stands)
+
+    def _set_bookmark(self, stream: str, bookmark: dict[str, Any]) -> None:
         bookmarks = (self._latest_state or {}).get("bookmarks")
         if not isinstance(bookmarks, dict):
             return
-        before = self._bookmarks[stream]
-        if isinstance(before, dict):
-            before = {key: value for key, value in before.items() if key != "progress_markers"}
-        if before:
-            bookmarks[stream] = before
+        if bookmark:
+            bookmarks[stream] = bookmark
         else:
             bookmarks.pop(stream, None)
+
+
+def _announces(bookmark: Any) -> bool:
+    """Whether a bookmark says that its stream is being read: our tap marks it so before the first row.
+
+    What else the bookmark holds is then where the tap began.
+    """
+    return isinstance(bookmark, dict) and "progress_markers" in bookmark
 
 
 if __name__ == "__main__":

@@ -1,0 +1,99 @@
+"""The engine that reads PostgreSQL: DuckDB with its postgres extension, in one connection and one snapshot."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+EXTENSION_PACKAGE = "duckdb_extension_postgres_scanner"
+"""Package that carries the extension as a file: nothing is downloaded at run time."""
+
+Row = tuple[Any, ...]
+
+
+class SourceError(RuntimeError):
+    """The source could not be reached or read."""
+
+
+def extension() -> Path:
+    """Return the extension's file for the installed DuckDB; SourceError if its package is missing or of another one."""
+    spec = find_spec(EXTENSION_PACKAGE)
+    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
+    for folder in folders:
+        for found in Path(folder).glob(f"extensions/v{duckdb.__version__}/*.duckdb_extension"):
+            return found
+    raise SourceError(
+        f"DuckDB {duckdb.__version__} has no postgres extension: install {EXTENSION_PACKAGE} of its version"
+    )
+
+
+class Connection:
+    """A read-only, repeatable-read transaction on the source. Close it after the run."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Connect; SourceError says which server did not answer, without the password."""
+        self._place = f"{config['host']}:{config['port']}/{config['database']} as {config['user']}"
+        # One thread: the stream is one COPY, and the target encodes meanwhile.
+        self._duck = duckdb.connect(
+            config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": "1"}
+        )
+        self._duck.load_extension(str(extension()))
+        self._duck.execute("set TimeZone = 'UTC'")
+        secret = {name: literal(str(config[name])) for name in ("host", "port", "database", "user", "password")}
+        options = f"application_name=headwater-ingestion connect_timeout=15 sslmode={config['sslmode']}"
+        try:
+            # A secret, not a connection string: DuckDB's errors repeat the string.
+            self._duck.execute(
+                "create temporary secret source (type postgres, "
+                + ", ".join(f"{name} {value}" for name, value in secret.items())
+                + ")"
+            )
+            self._duck.execute(f"attach {literal(options)} as source (type postgres, read_only, secret source)")
+            self._duck.execute("begin transaction")
+            self._backend = self.backend()
+        except duckdb.Error as error:
+            raise SourceError(f"PostgreSQL at {self._place}: {error}") from error
+
+    def backend(self) -> Row:
+        """Return process and isolation level of the server's end of the connection."""
+        (row,) = self.query("select pg_backend_pid() pid, current_setting('transaction_isolation') isolation")
+        return row
+
+    def query(self, sql: str) -> list[Row]:
+        """Return the rows of a query with distinct column names; SourceError if it fails."""
+        try:
+            return self._duck.execute("select * from postgres_query('source', ?)", [sql]).fetchall()
+        except duckdb.Error as error:
+            raise SourceError(f"PostgreSQL at {self._place}: {error}") from error
+
+    def stream(self, sql: str, rows: int) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a query in Arrow batches of up to `rows`.
+
+        The end counts only when the same server process still holds the same transaction: a connection that is lost,
+        or a query that is cancelled, must never look like a shorter table. Raises SourceError.
+        """
+        try:
+            found = self._duck.execute("select * from postgres_query('source', ?)", [sql])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                reader = found.to_arrow_reader(rows)
+            yield from reader
+        except (duckdb.Error, OSError) as error:
+            raise SourceError(f"PostgreSQL at {self._place}: {error}") from error
+        if (backend := self.backend()) != self._backend:
+            raise SourceError(f"PostgreSQL at {self._place}: the connection was replaced midway ({backend})")
+
+    def close(self) -> None:
+        """End the transaction and the connection."""
+        self._duck.close()
+
+
+def literal(text: str) -> str:
+    """Return an SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"

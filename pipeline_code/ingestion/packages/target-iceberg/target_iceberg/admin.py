@@ -1,0 +1,68 @@
+"""Command line beside the target's own: what the tables say.
+
+target-iceberg-tables positions            {stream: bookmark} of all tables, as the tap's `positions_file` wants it
+target-iceberg-tables orphans [--delete]   data files of failed loads, one a line
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.exceptions import NoSuchNamespaceError
+from pyiceberg.table import Table
+
+from target_iceberg.orphans import orphans
+from target_iceberg.position import read_position
+
+PARALLEL_REQUESTS = 8
+
+
+def tables(catalog: Catalog, namespace: str) -> Iterator[Table]:
+    """Yield the tables of a namespace; none if it does not exist yet."""
+    try:
+        names = catalog.list_tables(namespace)
+    except NoSuchNamespaceError:
+        return
+    with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
+        yield from pool.map(catalog.load_table, names)
+
+
+def positions(catalog: Catalog, namespace: str) -> dict[str, dict[str, Any]]:
+    """Return the bookmark of each stream that has been loaded."""
+    found = (read_position(table.metadata) for table in tables(catalog, namespace))
+    return {position.stream: position.bookmark for position in found if position is not None}
+
+
+def main() -> None:
+    """Print what was asked for."""
+    parser = argparse.ArgumentParser(prog="target-iceberg-tables", description="What the tables of a target say.")
+    # The same variables by which Meltano sets the target.
+    catalog = os.environ.get("TARGET_ICEBERG_CATALOG", "lake")
+    namespace = os.environ.get("TARGET_ICEBERG_NAMESPACE", "raw")
+    parser.add_argument("--catalog", default=catalog, help="name in pyiceberg's configuration (default: %(default)s)")
+    parser.add_argument("--namespace", default=namespace, help="namespace of the tables (default: %(default)s)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("positions", help="where each stream stands, as JSON")
+    cleaning = commands.add_parser("orphans", help="data files of failed loads")
+    cleaning.add_argument("--delete", action="store_true", help="delete them")
+    options = parser.parse_args()
+    lake = load_catalog(options.catalog)
+    if options.command == "positions":
+        json.dump(positions(lake, options.namespace), sys.stdout)
+        return
+    for table in tables(lake, options.namespace):
+        for location in orphans(table):
+            print(location, flush=True)
+            if options.delete:
+                table.io.delete(location)
+
+
+if __name__ == "__main__":
+    main()

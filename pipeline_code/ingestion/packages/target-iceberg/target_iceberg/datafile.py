@@ -1,0 +1,91 @@
+"""One Parquet data file of an unpartitioned table, encoded as its rows arrive."""
+
+from __future__ import annotations
+
+from typing import IO, Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyiceberg.io.pyarrow import (
+    compute_statistics_plan,
+    data_file_statistics_from_parquet_metadata,
+    parquet_path_to_id_mapping,
+)
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.schema import sanitize_column_names
+from pyiceberg.table import Table
+from pyiceberg.table.locations import load_location_provider
+from pyiceberg.typedef import Record
+
+ROW_GROUP_BYTES = 64 << 20
+"""Arrow bytes of a row group; encoded and compressed it is a quarter of that, which is the writer's memory."""
+MOST_ROWS_OF_A_GROUP = 1 << 20
+_CODECS = {"uncompressed": "none"}
+_ENOUGH_TO_JUDGE = 1_000
+
+
+def dictionary_columns(batch: pa.RecordBatch) -> list[str]:
+    """Return the columns worth a dictionary: those whose values repeat in `batch`. All, if it has few rows."""
+    if batch.num_rows < _ENOUGH_TO_JUDGE:
+        return list(batch.schema.names)
+    columns = zip(batch.schema.names, batch.columns, strict=True)
+    return [name for name, column in columns if 2 * pc.count_distinct(column).as_py() <= batch.num_rows]
+
+
+class DataFileWriter:
+    """Streams batches of one schema to the table's storage, at the path that `name` gets there."""
+
+    def __init__(self, table: Table, name: str, first: pa.RecordBatch) -> None:
+        """Open the file. `first` (not yet written) decides encodings and the rows of a row group."""
+        if not table.spec().is_unpartitioned():
+            raise NotImplementedError(f"table {'.'.join(table.name())} is partitioned; the target writes none such")
+        properties = table.properties
+        self._table = table
+        self.path = load_location_provider(table.location(), properties).new_data_location(name)
+        self._output = table.io.new_output(self.path)
+        self._stream = self._output.create(overwrite=True)
+        codec = properties.get("write.parquet.compression-codec", "zstd")
+        level = properties.get("write.parquet.compression-level")
+        self._writer = pq.ParquetWriter(
+            cast(IO[Any], self._stream),
+            first.schema,
+            compression=_CODECS.get(codec, codec),
+            compression_level=None if level is None else int(level),
+            use_dictionary=dictionary_columns(first),
+            store_decimal_as_integer=True,
+        )
+        row_bytes = max(first.nbytes // max(first.num_rows, 1), 1)
+        self._group_rows = max(1, min(ROW_GROUP_BYTES // row_bytes, MOST_ROWS_OF_A_GROUP))
+
+    @property
+    def bytes_written(self) -> int:
+        """Compressed bytes so far, without those of the open row group."""
+        return int(self._stream.tell())
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Encode rows."""
+        self._writer.write_batch(batch, row_group_size=self._group_rows)
+
+    def close(self) -> DataFile:
+        """Finish the file; return its entry for the manifest, with the statistics of its columns."""
+        with self._stream:
+            self._writer.close()
+        schema = sanitize_column_names(self._table.schema())
+        statistics = data_file_statistics_from_parquet_metadata(
+            parquet_metadata=self._writer.writer.metadata,
+            stats_columns=compute_statistics_plan(schema, self._table.properties),
+            parquet_column_mapping=parquet_path_to_id_mapping(schema),
+        )
+        return DataFile.from_args(
+            content=DataFileContent.DATA,
+            file_path=self.path,
+            file_format=FileFormat.PARQUET,
+            partition=Record(),
+            file_size_in_bytes=len(self._output),
+            sort_order_id=None,
+            spec_id=self._table.metadata.default_spec_id,
+            equality_ids=None,
+            key_metadata=None,
+            **statistics.to_serialized_dict(),
+        )

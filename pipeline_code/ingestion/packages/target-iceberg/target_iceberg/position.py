@@ -1,0 +1,93 @@
+"""Where a stream stands: written by the commit that adds its rows, read from the table before anything else.
+
+The commit of a load writes the Singer bookmark into its snapshot's summary, so that rows and position appear
+together, and a table that is rolled back takes its position with it. The same record is kept as a table property: it
+outlives the snapshot, when maintenance has expired that.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.table.snapshots import Snapshot
+
+STREAM = "headwater.stream"
+RUN_ID = "headwater.run-id"
+LOAD = "headwater.load"
+BOOKMARK = "headwater.bookmark"
+SNAPSHOT = "headwater.snapshot-id"
+SEQUENCE = "headwater.base-sequence-number"
+TABLE_PROPERTY = "headwater.position"
+
+_NOT_COMPARED = frozenset({"progress_markers", "starting_replication_value"})
+"""What the SDK keeps in a bookmark while a stream is read."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """The last committed load of a stream: its number from 1, the run that did it, the bookmark it ended at."""
+
+    stream: str
+    load: int
+    run_id: str
+    bookmark: dict[str, Any]
+
+    def summary(self) -> dict[str, str]:
+        """Return the properties of the load's snapshot."""
+        return {
+            STREAM: self.stream,
+            RUN_ID: self.run_id,
+            LOAD: str(self.load),
+            BOOKMARK: json.dumps(self.bookmark, sort_keys=True, default=str),
+        }
+
+    def table_property(self, snapshot_id: int, base_sequence: int) -> dict[str, str]:
+        """Return the table property that outlives the load's snapshot.
+
+        `base_sequence` is the table's last sequence number when the load was committed.
+        """
+        record = {**self.summary(), SNAPSHOT: str(snapshot_id), SEQUENCE: str(base_sequence)}
+        return {TABLE_PROPERTY: json.dumps(record, sort_keys=True)}
+
+
+def settled(bookmark: Any) -> dict[str, Any]:
+    """Return a Singer bookmark without what the SDK adds while it reads; empty where there is none."""
+    if not isinstance(bookmark, dict):
+        return {}
+    return {key: value for key, value in bookmark.items() if key not in _NOT_COMPARED}
+
+
+def _parse(summary: dict[str, str]) -> Position | None:
+    if LOAD not in summary:
+        return None
+    return Position(summary[STREAM], int(summary[LOAD]), summary[RUN_ID], json.loads(summary[BOOKMARK]))
+
+
+def _of_snapshot(snapshot: Snapshot) -> Position | None:
+    summary = snapshot.summary
+    return None if summary is None else _parse(dict(summary.additional_properties))
+
+
+def read_position(metadata: TableMetadata) -> Position | None:
+    """Return the position of a table's current snapshot: that of its nearest ancestor which a load committed.
+
+    None for a table that no load of this target has filled. Maintenance adds snapshots between (rewrites) and removes
+    old ones: where no ancestor tells any more, the table property does.
+    """
+    current = snapshot = metadata.current_snapshot()
+    while snapshot is not None:
+        if (position := _of_snapshot(snapshot)) is not None:
+            return position
+        parent = snapshot.parent_snapshot_id
+        snapshot = None if parent is None else metadata.snapshot_by_id(parent)
+    kept = metadata.properties.get(TABLE_PROPERTY)
+    if current is None or kept is None:
+        return None
+    record = json.loads(kept)
+    # Rolled back: the load is there, but no ancestor; or it has expired, and the current snapshot is older.
+    rolled_back = metadata.snapshot_by_id(int(record[SNAPSHOT])) is not None
+    older = (current.sequence_number or 0) <= int(record[SEQUENCE])
+    return None if rolled_back or older else _parse(record)
