@@ -81,27 +81,6 @@ def last_run_by_step() -> Iterable[Figure]:
             yield Figure(f"pipeline run, step `{step['stepKey']}`", f"{seconds:.0f} s", None, "make run")
 
 
-def first_load() -> Iterable[Figure]:
-    """The largest load that Dagster recorded for each stream: rows a second, as the ingestion Job reported it."""
-    data = graphql(
-        "{ assetNodes { groupName assetKey { path } assetMaterializations(limit: 200) { metadataEntries "
-        "{ label ... on IntMetadataEntry { intValue } ... on FloatMetadataEntry { floatValue } } } } }"
-    )
-    for node in data["assetNodes"]:
-        if node["groupName"] != "raw":
-            continue
-        loads = [
-            {entry["label"]: entry.get("intValue", entry.get("floatValue")) for entry in event["metadataEntries"]}
-            for event in node["assetMaterializations"]
-        ]
-        loads = [load for load in loads if load.get("rows") and load.get("seconds")]
-        if loads:
-            load = max(loads, key=lambda found: found["rows"])
-            rate = load["rows"] / load["seconds"]
-            name = node["assetKey"]["path"][-1]
-            yield Figure(f"load of `{name}`, {load['rows']:,} rows", f"{rate:,.0f} rows/s", None, "first `make run`")
-
-
 def idle_memory(home: Home) -> Iterable[Figure]:
     """Memory of every process of the platform in GiB: proportional set size, so shared pages count once."""
     parts = {"cluster and registry": 0, "workloads": 0}
@@ -171,7 +150,6 @@ def main() -> None:
     figures.append(timed("`make up`, everything up", ["make", "up"], home))
     figures.append(timed("pipeline run, nothing new, with its start", ["make", "run"], home))
     figures += last_run_by_step()
-    figures += first_load()
     if restart:
         figures.append(timed("`make down`", ["make", "down"], home))
         figures.append(timed("`make up` after `make down`", ["make", "up"], home))
