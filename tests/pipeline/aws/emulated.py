@@ -18,9 +18,13 @@ MADE_UP = re.compile(r"\b(?:vpc|subnet|sg|rtb|igw|nat|eipalloc|vpce|sgr)-[0-9a-f
 
 @dataclass
 class Emulator:
-    """Clients of one region, and what each made-up value of the mocks is on moto."""
+    """Clients of one region, and what each made-up value of the mocks is on moto.
+
+    endpoint: where moto answers as a server of its own; None within `mock_aws`.
+    """
 
     region: str
+    endpoint: str | None = None
     known: dict[str, str] = field(default_factory=dict)
     applied: list[str] = field(default_factory=list)
     validated: list[str] = field(default_factory=list)
@@ -29,7 +33,7 @@ class Emulator:
     def client(self, service: str) -> Any:
         if service not in self.clients:
             keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
-            self.clients[service] = boto3.client(service, region_name=self.region, **keys)
+            self.clients[service] = boto3.client(service, region_name=self.region, endpoint_url=self.endpoint, **keys)
         return self.clients[service]
 
     def real(self, value: Any) -> Any:
@@ -309,7 +313,9 @@ def pod_identity(aws: Emulator, given: dict[str, Any]) -> Made:
 
 
 def bucket(aws: Emulator, given: dict[str, Any]) -> Made:
-    aws.client("s3").create_bucket(Bucket=given["bucket"], CreateBucketConfiguration={"LocationConstraint": aws.region})
+    # S3 takes no constraint for the region that is its default.
+    place = {} if aws.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
+    aws.client("s3").create_bucket(Bucket=given["bucket"], **place)
     return {}
 
 
