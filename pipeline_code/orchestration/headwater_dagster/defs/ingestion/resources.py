@@ -31,7 +31,7 @@ def login(user: str, environment: Mapping[str, str]) -> dict[str, Any]:
         return {}
     import trino
 
-    auth = trino.auth.BasicAuthentication(user, environment["TRINO_PASSWORD"])  # type: ignore[no-untyped-call]
+    auth = trino.auth.BasicAuthentication(user, environment["TRINO_PASSWORD"])
     return {"http_scheme": "https", "auth": auth, "verify": environment["TRINO_CA"]}
 
 
@@ -81,7 +81,8 @@ class Shop:
         if "SHOP_HOST" not in os.environ:
             return None
         names = ("SHOP_HOST", "SHOP_PORT", "SHOP_DATABASE", "SHOP_USER", "SHOP_PASSWORD")
-        return cls(*(os.environ[name] for name in names), os.environ.get("SHOP_SSLMODE", "prefer"))
+        host, port, database, user, password = (os.environ[name] for name in names)
+        return cls(host, port, database, user, password, os.environ.get("SHOP_SSLMODE", "prefer"))
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Return the rows of one statement, which may take five seconds."""
