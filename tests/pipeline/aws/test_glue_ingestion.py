@@ -117,7 +117,7 @@ def container_environment(resources: list[Resource]) -> dict[str, str]:
 def ingestion(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingestion]:
     """The stack's AWS resources on a moto of their own, and its ingestion container in front of it."""
     home = Home.default()
-    python = image_venv.ensure(home, "ingestion", Console("test-glue", home.logs), ROOT)
+    python = image_venv.ensure(home, "ingestion", Console("test-glue", tmp_path_factory.mktemp("logs")), ROOT)
     resources, registered = localstack_program()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
