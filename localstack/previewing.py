@@ -11,6 +11,7 @@ from localstack.home import Home
 from localstack.reporting import LocalError
 from review import __main__ as review
 from review.preview import PreviewError
+from review.stack_files import stack_files
 
 ESTIMATE_S = 20
 _LAST_LINES = 15
@@ -21,8 +22,8 @@ def run(home: Home, console: Console, name: str, *, diff: bool = False, checkout
 
     Returns 1 when the preview failed or a rule is broken. Raises LocalError when Pulumi gave no preview.
     """
-    if not (checkout / f"Pulumi.{name}.yaml").is_file():
-        known = sorted(each.name.split(".")[1] for each in checkout.glob("Pulumi.*.yaml"))
+    known = stack_files(checkout)
+    if name not in known:
         raise LocalError(f"s={name!r}: there is no Pulumi.{name}.yaml; stacks: {', '.join(known)}")
     if diff:
         return stack.call(home, "preview", "--diff", name=name, checkout=checkout)

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from review.program import CHECKOUT
+from review.stack_files import stack_files
 
 # `headwater-<name>` begins the names of AWS, and has 36 letters at most (components/settings).
 NAME = re.compile(r"[a-z][a-z0-9-]{0,24}[a-z0-9]")
@@ -36,7 +37,7 @@ class NewStack:
 
 def make(name: str, model: str, checkout: Path = CHECKOUT) -> NewStack:
     """Write Pulumi.<name>.yaml after Pulumi.<model>.yaml, and return what was written. Raises StackError."""
-    stacks = {each.name.split(".")[1]: each for each in sorted(checkout.glob("Pulumi.*.yaml"))}
+    stacks = stack_files(checkout)
     if not NAME.fullmatch(name):
         raise StackError(f"name={name!r} is not allowed; 2 to 26 of a-z 0-9 -, first a letter, last no -")
     if name in stacks:

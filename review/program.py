@@ -16,6 +16,7 @@ from pulumi.output import Unknown
 from pulumi.runtime import mocks, rpc, sync_await
 
 from review.resources import UNKNOWN, Resource, without_secrets
+from review.stack_files import stack_files
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 # Any root secret will do: nothing that is derived from it leaves this process.
@@ -82,11 +83,10 @@ def configuration(stack: str, checkout: Path = CHECKOUT) -> dict[str, str]:
 
     Raises ProgramError when there is no such file.
     """
-    file = checkout / f"Pulumi.{stack}.yaml"
-    if not file.is_file():
-        known = sorted(each.name.split(".")[1] for each in checkout.glob("Pulumi.*.yaml"))
-        raise ProgramError(f"s={stack!r}: there is no {file.name}; stacks: {', '.join(known)}")
-    values = (yaml.safe_load(file.read_text()) or {}).get("config", {})
+    known = stack_files(checkout)
+    if stack not in known:
+        raise ProgramError(f"s={stack!r}: there is no Pulumi.{stack}.yaml; stacks: {', '.join(known)}")
+    values = (yaml.safe_load(known[stack].read_text()) or {}).get("config", {})
     plain = {key: value for key, value in values.items() if not (isinstance(value, dict) and "secure" in value)}
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in plain.items()}
 

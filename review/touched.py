@@ -8,6 +8,7 @@ from pathlib import Path
 
 from review import program
 from review.cost.report import region
+from review.stack_files import stack_files
 
 # What no stack's preview depends on. A file that is nowhere here touches every stack: too many previews, never too few.
 _NOTHING = re.compile(
@@ -18,8 +19,7 @@ _STACK_FILE = re.compile(r"Pulumi\.([^/.]+)\.yaml$")
 
 def on_accounts(checkout: Path = program.CHECKOUT) -> list[str]:
     """Return the stacks that live on an AWS account: only those can be previewed without this machine's cluster."""
-    names = sorted(each.name.split(".")[1] for each in checkout.glob("Pulumi.*.yaml"))
-    return [name for name in names if region(program.configuration(name, checkout)) is not None]
+    return [name for name in stack_files(checkout) if region(program.configuration(name, checkout)) is not None]
 
 
 def stacks(files: Iterable[str], known: Iterable[str]) -> list[str]:

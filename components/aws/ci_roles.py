@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
+from components.aws import policies
+from components.aws.account import tags
+from components.aws.policies import Statement, allow
+
 TYPE = "headwater:aws:CiRoles"
 ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
-TAGS = {"headwater:component": "ci"}
+TAGS = tags("ci")
 # A first deployment waits for a cluster and a database; an hour, IAM's default, is close.
 SESSION_SECONDS = 2 * 3600
 # Both describe resources and read no data: no object, no item, no secret value.
@@ -51,54 +53,43 @@ class CiRolesArgs:
     oidc_provider: str | None = None
 
 
-def trust_policy(provider: str, repository: str, environment: str) -> dict[str, Any]:
+def trust_statement(provider: str, repository: str, environment: str) -> Statement:
     """Return who may assume a role: jobs of one environment of one repository, and nobody else on GitHub.
 
     provider: ARN of the OIDC provider. The subject is that of a job that names an environment, so that the
     environment's own protection (reviewers, branches) decides who gets there.
     """
     claims = {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": f"repo:{repository}:environment:{environment}"}
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": provider},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": claims},
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    return policies.trust({"Federated": provider}, ("sts:AssumeRoleWithWebIdentity",), StringEquals=claims)
 
 
-def preview_statements(args: CiRolesArgs) -> list[dict[str, Any]]:
+def preview_statements(args: CiRolesArgs) -> list[Statement]:
     """Return what a preview does beside describing resources: it reads the stack's state and decrypts its secrets."""
     bucket = f"arn:aws:s3:::{args.state_bucket}"
     project = "headwater"
     objects = [f"{bucket}/.pulumi/meta.yaml", f"{bucket}/.pulumi/stacks/{project}/{args.stack}.*"]
     return [
-        _allow("ListState", ["s3:ListBucket", "s3:GetBucketLocation"], [bucket]),
+        allow("ListState", ["s3:ListBucket", "s3:GetBucketLocation"], [bucket]),
         # No write, and no lock: a preview takes none.
-        _allow("ReadState", ["s3:GetObject"], objects),
-        _allow("DecryptSecrets", ["kms:Decrypt"], [args.secrets_key]),
-        _allow("RegistryLogin", ["ecr:GetAuthorizationToken"], ["*"]),
+        allow("ReadState", ["s3:GetObject"], objects),
+        allow("DecryptSecrets", ["kms:Decrypt"], [args.secrets_key]),
+        allow("RegistryLogin", ["ecr:GetAuthorizationToken"], ["*"]),
     ]
 
 
-def deploy_statements(args: CiRolesArgs) -> list[dict[str, Any]]:
+def deploy_statements(args: CiRolesArgs) -> list[Statement]:
     """Return what a deployment may do with IAM: everything with the stack's own roles, except with those of CI."""
     root = f"arn:aws:iam::{args.account}"
     names = [f"{root}:role/{args.prefix}-*", f"{root}:role/{args.prefix}"]
     ci = [f"{root}:role/{args.prefix}-ci-*"]
     changes = [action for action in _ROLE_ACTIONS if not action.startswith(tuple(_READS))]
     return [
-        _allow("Roles", [f"iam:{action}" for action in _ROLE_ACTIONS], names),
-        _allow("Policies", [f"iam:{action}" for action in _POLICY_ACTIONS], [f"{root}:policy/{args.prefix}-*"]),
-        _allow("ReadProvider", ["iam:GetOpenIDConnectProvider"], [f"{root}:oidc-provider/{ISSUER}"]),
+        allow("Roles", [f"iam:{action}" for action in _ROLE_ACTIONS], names),
+        allow("Policies", [f"iam:{action}" for action in _POLICY_ACTIONS], [f"{root}:policy/{args.prefix}-*"]),
+        allow("ReadProvider", ["iam:GetOpenIDConnectProvider"], [f"{root}:oidc-provider/{ISSUER}"]),
         # Only a person, with `make ci-role`, changes what CI may do.
-        _allow("NotItsOwn", [f"iam:{action}" for action in changes], ci) | {"Effect": "Deny"},
+        allow("NotItsOwn", [f"iam:{action}" for action in changes], ci) | {"Effect": "Deny"},
     ]
-
-
-def document(statements: Sequence[dict[str, Any]]) -> str:
-    """Return the statements as the JSON of a policy."""
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)}, separators=(",", ":"))
 
 
 class CiRoles(pulumi.ComponentResource):
@@ -134,12 +125,12 @@ class CiRoles(pulumi.ComponentResource):
         purpose: str,
         provider: pulumi.Input[str],
         environment: str,
-        statements: Sequence[dict[str, Any]],
+        statements: Sequence[Statement],
         attached: Mapping[str, str],
     ) -> pulumi.Output[str]:
         """Make a role for one environment with its own policy and AWS's (resource name → policy); return its ARN."""
         trust = pulumi.Output.from_input(provider).apply(
-            lambda arn: json.dumps(trust_policy(arn, self._args.repository, environment))
+            lambda arn: policies.document([trust_statement(arn, self._args.repository, environment)])
         )
         role = aws.iam.Role(
             f"ci-{purpose}",
@@ -150,12 +141,8 @@ class CiRoles(pulumi.ComponentResource):
             tags=TAGS,
             opts=self._child,
         )
-        aws.iam.RolePolicy(f"ci-{purpose}", role=role.name, policy=document(statements), opts=self._child)
+        aws.iam.RolePolicy(f"ci-{purpose}", role=role.name, policy=policies.document(statements), opts=self._child)
         for name, policy in attached.items():
             arn = f"arn:aws:iam::aws:policy/{policy}"
             aws.iam.RolePolicyAttachment(name, role=role.name, policy_arn=arn, opts=self._child)
         return role.arn
-
-
-def _allow(sid: str, actions: Sequence[str], resources: Sequence[str]) -> dict[str, Any]:
-    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": list(resources)}

@@ -11,10 +11,11 @@ import pytest
 
 from review import preview, program
 from review.resources import Resource
+from review.stack_files import stack_files
 
 FIXTURES = Path(__file__).parent / "fixtures"
 ROOT = Path(__file__).parents[3]
-STACKS = sorted(each.name.split(".")[1] for each in ROOT.glob("Pulumi.*.yaml"))
+STACKS = list(stack_files(ROOT))
 
 
 def recorded(name: str) -> preview.Preview:
