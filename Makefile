@@ -4,7 +4,7 @@
 MAKEFLAGS += --no-print-directory
 HEADWATER := $(CURDIR)/localstack/headwater
 
-COMMANDS := up down destroy status logs trino dbt meltano shop run open password preview cost stack ci-role env test lint lock bench help
+COMMANDS := up down destroy status logs trino dbt meltano shop run open password preview cost stack ci-role emulator env test lint lock bench help
 .PHONY: $(COMMANDS)
 
 # $(call option,c,--component) is `--component "$c"` where the user typed c=… and nothing otherwise: a variable
@@ -45,6 +45,8 @@ stack:
 	@$(HEADWATER) stack $(call option,name,--name) $(call option,from,--from)
 ci-role:
 	@$(HEADWATER) ci-role $(call option,s,--stack)
+emulator:
+	@$(HEADWATER) emulator $(call option,stop,--stop)
 env:
 	@$(HEADWATER) env
 test:

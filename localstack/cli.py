@@ -104,6 +104,10 @@ def _ci_role(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stack", help="which stack (s=staging)")
 
 
+def _emulator(parser: argparse.ArgumentParser) -> None:
+    _flag(parser, "--stop", "stop it; its data ends with it (stop=1)")
+
+
 def _test(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", help="unit, pipeline or platform (only=unit)")
     parser.add_argument("--expression", help="which tests, as pytest's -k (k=expr)")
@@ -126,6 +130,7 @@ COMMANDS = (
     Command("cost", "the month's bill of a stack on AWS, estimated", "make cost s=prod", _cost),
     Command("stack", "a new stack's settings, made from another's", "make stack name=qa from=staging", _stack),
     Command("ci-role", "the roles of previews and deployments", "make ci-role s=staging", _ci_role),
+    Command("emulator", "AWS emulator of the localstack stack", "make emulator stop=1", _emulator),
     Command("env", "variables for plain pulumi and kubectl", 'eval "$(make -s env)"'),
     Command("test", "the test suite; `only=` one part of it", "make test only=unit k=settings", _test),
     Command("lint", "all static checks", "make lint"),

@@ -27,7 +27,7 @@ DBT_FOLDER = "/opt/transformation"
 def run(chosen: argparse.Namespace) -> int:
     """Run the command that was chosen; return its exit status."""
     home = Home.default()
-    if chosen.command in {"up", "down", "run", "test", "lint", "lock", "bench", "preview"}:
+    if chosen.command in {"up", "down", "run", "test", "lint", "lock", "bench", "preview", "emulator"}:
         return _with_console(chosen, home)
     commands: dict[str, Callable[[argparse.Namespace, Home], int]] = {
         "destroy": _destroy,
@@ -50,15 +50,18 @@ def run(chosen: argparse.Namespace) -> int:
 
 def _with_console(chosen: argparse.Namespace, home: Home) -> int:
     """Run a command that has steps: errors and interrupts are shown with the log and the way to go on."""
-    from localstack import lifecycle, linting, locking, previewing, testing
+    from localstack import aws, lifecycle, linting, locking, previewing, testing
 
     home.create()
     console = Console(chosen.command, home.logs)
     try:
         match chosen.command:
-            case "up" | "down":
+            case "up" | "down" | "emulator":
                 with exclusive(home.state / "lock", chosen.command):
-                    (lifecycle.up if chosen.command == "up" else lifecycle.down)(home, console)
+                    if chosen.command == "emulator":
+                        aws.run(home, console, stop=chosen.stop)
+                    else:
+                        (lifecycle.up if chosen.command == "up" else lifecycle.down)(home, console)
                 return 0
             case "run":
                 return _run_pipeline(home, console)
@@ -124,11 +127,14 @@ def _destroy(chosen: argparse.Namespace, home: Home) -> int:
 
 
 def _status(_chosen: argparse.Namespace, home: Home) -> int:
-    from localstack import platform_status
+    from localstack import aws, platform_status
     from localstack.forward import reach
     from localstack.pipeline import Dagster
 
     kube = Kube(home)
+    emulator = aws.status_line(home)
+    if emulator is not None:
+        print(emulator)
     if not kube.reachable():
         print("The platform is stopped; `make up` starts it.")
         return 1

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from localstack import cluster, machine, plan, registry, stack, toolchain
+from localstack import aws, cluster, machine, plan, registry, stack, toolchain
 from localstack.console import Console
 from localstack.endpoints import endpoint
 from localstack.forward import reach
@@ -186,7 +186,9 @@ def launch_when_loaded(dagster: Dagster, step: Step, timeout_s: float = LOCATION
 
 
 def down(home: Home, console: Console) -> None:
-    """Stop the cluster and the registry; all data stays."""
+    """Stop the cluster and the registry, whose data stays, and the AWS emulator, whose data does not."""
+    # It listens on the cluster's bridge.
+    aws.down(home, console)
     if context() is None:
         cluster.down(home, console)
     registry.down(home, console)
@@ -201,6 +203,7 @@ def destroy(home: Home, console: Console) -> None:
                 raise LocalError("`pulumi destroy` failed; its messages are above")
             step.update("removed")
     with console.step("Stop and remove the cluster and the registry", estimate_s=20):
+        aws.destroy(home)
         cluster.destroy(home)
         registry.destroy(home)
     purge_packages(home, console)

@@ -49,8 +49,10 @@ def main(arguments: Sequence[str]) -> None:
                     [pulumi, "stack", "--show-name"], capture_output=True, text=True, check=False, env=os.environ
                 )
                 name = shown.stdout.strip()
-            if name.rpartition("/")[2] == stack.STACK:
+            name = name.rpartition("/")[2]
+            if name == stack.STACK:
                 added = ["--config-file", str(stack.config_file(home))]
+            if name in stack.ON_THIS_MACHINE:
                 os.environ.update(stack.environment(home))
     except LocalError as error:
         sys.exit(f"headwater: {error}")

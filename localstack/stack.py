@@ -25,6 +25,8 @@ from localstack.home import Home
 from localstack.reporting import LocalError, StepFailed
 
 STACK = "dev"
+ON_THIS_MACHINE = (STACK, "localstack")
+"""The stacks whose cluster and images are this machine's."""
 CHECKOUT = Path(__file__).resolve().parents[1]
 _LINE = re.compile(
     r"^\s*(?P<op>[-+~<>=]+)?\s+(?P<type>\S+:\S+:\S+)\s+(?P<name>\S+)\s+(?P<state>\*\*[a-z ]+\*\*|[a-z]+)(?=[\s,]|$)"
