@@ -1,1 +1,1 @@
-"""PetCo, the example company: the schema of its shop database, a seeded generator, and a live writer."""
+"""PetCo, the example company: its shop database, seeded and then written to, and stand-ins of the services it uses."""

@@ -1,4 +1,4 @@
-"""The command line: seed, live, change."""
+"""The command line: seed, live, change, api."""
 
 import argparse
 import json
@@ -23,6 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     try:
         server = Server.from_environment()
+        if chosen.command == "api":
+            _api(server, chosen)
+            return 0
         with closing(database.connect(server)) as connection:
             if chosen.command == "seed":
                 _seed(connection, chosen)
@@ -52,6 +55,14 @@ def _change(connection: Connection, chosen: argparse.Namespace) -> None:
     recipe, random = _shop(connection, chosen.seed)
     done = changes.apply(connection, random, recipe, new=chosen.new, changed=chosen.changed, repriced=chosen.repriced)
     _say(json.dumps(asdict(done)))
+
+
+def _api(server: Server, chosen: argparse.Namespace) -> None:
+    # Imported here: the other commands need no web server.
+    from petco.api.serve import serve
+    from petco.api.settings import Access
+
+    serve(server, Access.from_environment(), chosen.host, chosen.port)
 
 
 def _shop(connection: Connection, number: int | None) -> tuple[Recipe, np.random.Generator]:
@@ -99,4 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     once.add_argument("--changed", type=_count, default=0, help="older orders to change")
     once.add_argument("--repriced", type=_count, default=0, help="products that get a new price")
     once.add_argument("--seed", type=_count, help="of the random numbers (default: different each time)")
+    serving = commands.add_parser("api", help="serve the stand-ins of the services that the company uses")
+    serving.add_argument("--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1)")
+    serving.add_argument("--port", type=_count, default=8090, help="(default 8090)")
     return parser

@@ -1,0 +1,64 @@
+"""The server: which services it has, and whether it is ready."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import psycopg
+import psycopg_pool
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
+
+from petco.api.clock import Clock, now
+from petco.api.faults import Faults, Faulty
+from petco.api.settings import Access
+from petco.api.shop import Shop
+from petco.stripe.service import stripe
+
+
+def application(shop: Shop, access: Access, *, clock: Clock = now, faults: Faults | None = None) -> ASGIApp:
+    """Returns the stand-ins of the services that `access` opens, each below its name: /stripe, /salesforce.
+
+    It closes `shop` when it ends. `faults`: for tests, what is to go wrong.
+    """
+    services: list[BaseRoute] = []
+    if access.stripe is not None:
+        services.append(Mount("/stripe", app=stripe(shop, access.stripe, clock)))
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        shop.close()
+
+    app: ASGIApp = Starlette(
+        routes=[Route("/alive", _alive), Route("/ready", _ready(shop)), *services],
+        lifespan=lifespan,
+        exception_handlers={404: _no_service},
+    )
+    return app if faults is None else Faulty(app, faults)
+
+
+def _alive(_request: Request) -> Response:
+    return PlainTextResponse("alive\n")
+
+
+def _ready(shop: Shop) -> Callable[[Request], object]:
+    def count() -> int:
+        with shop.reading() as snapshot:
+            return int(snapshot.query("SELECT count(*) AS tables FROM petco_meta.seed")[0]["tables"])
+
+    async def answer(_request: Request) -> Response:
+        try:
+            await run_in_threadpool(count)
+        except (psycopg.Error, psycopg_pool.PoolTimeout) as error:
+            return PlainTextResponse(f"the shop's database does not answer: {error}\n", status_code=503)
+        return PlainTextResponse("ready\n")
+
+    return answer
+
+
+def _no_service(request: Request, _error: Exception) -> Response:
+    return JSONResponse({"message": f"no service at {request.url.path}"}, status_code=404)

@@ -1,0 +1,1 @@
+"""A stand-in of Stripe's API whose objects follow from the shop's orders."""
