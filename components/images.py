@@ -35,7 +35,12 @@ SPECS = {
         ImageSpec("trino", ("trino",), ("JAVA_IMAGE", "DEBIAN_IMAGE")),
         ImageSpec("sources", ("sources",), ("PYTHON_IMAGE",)),
         ImageSpec("ingestion", ("ingestion",), ("PYTHON_IMAGE",)),
-        ImageSpec("orchestration", ("orchestration", "transformation"), ("PYTHON_IMAGE",)),
+        # The contracts of the streams and their reader, not the taps: a changed tap rolls no code location.
+        ImageSpec(
+            "orchestration",
+            ("orchestration", "transformation", "ingestion/contracts", "ingestion/packages/headwater-contracts"),
+            ("PYTHON_IMAGE",),
+        ),
         ImageSpec("dashboards", ("dashboards",), ("PYTHON_IMAGE",)),
     )
 }

@@ -23,6 +23,8 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     "platform": {"chromium": "bin:chromium"},
 }
 """Debian packages that the tests of a part need, with what shows that each is there."""
+SHARED: Mapping[str, tuple[str, ...]] = {"orchestration": ("ingestion/packages/headwater-contracts",)}
+"""Packages below pipeline_code/ that an image's code imports from another image's folder."""
 NO_TESTS = 5
 """pytest's exit status when it found no test."""
 
@@ -148,6 +150,7 @@ def image_suite(home: Home, console: Console, part: str, image: str, checkout: P
     python = image_venv.ensure(home, image, console, checkout)
     code = checkout / "pipeline_code" / image
     paths = [str(code), *(str(each) for each in sorted((code / "packages").glob("*")) if each.is_dir())]
+    paths += [str(checkout / "pipeline_code" / each) for each in SHARED.get(image, ())]
     environment = {
         "PYTHONPATH": os.pathsep.join(paths),
         "PATH": os.pathsep.join([str(python.parent), home.environment()["PATH"]]),

@@ -20,7 +20,7 @@ from tests.pipeline.aws.emulated import Emulator, in_order
 from tests.unit.components.conftest import ROOT, Resource, plain, run_program, stack_config
 from tests.unit.components.test_program import containers
 
-TARGET = ROOT / "pipeline_code" / "ingestion" / "packages" / "target-iceberg"
+PACKAGES = ROOT / "pipeline_code" / "ingestion" / "packages"
 READ = """
 import json, sys
 from pyiceberg.catalog import load_catalog
@@ -131,7 +131,8 @@ def ingestion(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingestion]:
         given = {name: value.replace(registered, endpoint) for name, value in container_environment(resources).items()}
         assert endpoint in given.values()
         # Nothing of this process's environment: credentials or a region in it would hide what the container lacks.
-        own = {"PATH": os.environ["PATH"], "PYTHONPATH": str(TARGET), "PYTHONDONTWRITEBYTECODE": "1"}
+        packages = os.pathsep.join(str(PACKAGES / name) for name in ("target-iceberg", "headwater-contracts"))
+        own = {"PATH": os.environ["PATH"], "PYTHONPATH": packages, "PYTHONDONTWRITEBYTECODE": "1"}
         own["HOME"] = str(tmp_path_factory.mktemp("home"))
         yield Ingestion(python, own | given, aws)
     finally:

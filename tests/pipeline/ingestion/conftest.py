@@ -25,7 +25,7 @@ import psycopg
 import pytest
 
 PACKAGES = Path(__file__).parents[3] / "pipeline_code" / "ingestion" / "packages"
-sys.path[:0] = [str(PACKAGES / name) for name in ("tap-postgres", "target-iceberg", "headwater-ingest")]
+sys.path[:0] = [str(path) for path in sorted(PACKAGES.iterdir())]
 
 # pyiceberg reads its environment once, when it is imported: one catalog a session, one namespace a test.
 _LAKE = Path(tempfile.mkdtemp(prefix="headwater-lake-"))

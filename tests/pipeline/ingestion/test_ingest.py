@@ -58,7 +58,7 @@ def test_requested_stream_that_was_not_loaded_is_a_failure() -> None:
 @pytest.fixture
 def ingest(shop: Shop, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run headwater-ingest with the project's meltano.yml, tap and target as commands on PATH."""
-    packages = os.pathsep.join(str(PACKAGES / name) for name in ("tap-postgres", "target-iceberg", "headwater-ingest"))
+    packages = os.pathsep.join(str(path) for path in sorted(PACKAGES.iterdir()))
     commands = tmp_path / "bin"
     commands.mkdir()
     modules = {

@@ -1,0 +1,167 @@
+"""The parts of a contract: columns, layout, freshness, limits."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from headwater_contracts.errors import ContractError, flag, mapping, text, wrong
+from headwater_contracts.types import ColumnType, parse_type
+
+
+class Write(StrEnum):
+    """How rows get into the table: one more version each, or in place of the row with the same key."""
+
+    APPEND = "append"
+    MERGE = "merge"
+
+
+class Deletes(StrEnum):
+    """What becomes of rows that the source deleted: stay as they are, stay marked in _sdc_deleted_at, are removed."""
+
+    KEEP = "keep"
+    SOFT = "soft"
+    HARD = "hard"
+
+
+@dataclass(frozen=True)
+class Column:
+    """An expected column. `cast`: what the source sends (text, as a rule) is parsed into `type`."""
+
+    name: str
+    type: ColumnType
+    required: bool = False
+    cast: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class SortField:
+    """A column that the rows of a file are sorted by."""
+
+    column: str
+    descending: bool = False
+
+
+@dataclass(frozen=True)
+class PartitionField:
+    """A column and Iceberg's transform of it; `parameter` is the number of buckets or the width of truncate."""
+
+    column: str
+    transform: str = "identity"
+    parameter: int | None = None
+
+    def __str__(self) -> str:
+        """Return what a contract says: `day(ordered_at)`, `bucket(16, order_id)`."""
+        if self.transform == "identity":
+            return self.column
+        numbered = "" if self.parameter is None else f"{self.parameter}, "
+        return f"{self.transform}({numbered}{self.column})"
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """How old the last load may be before people are warned, and before it counts as failed."""
+
+    warn: dt.timedelta
+    fail: dt.timedelta
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """How many rows of a load may be set aside: at most `rows`, and at most `share` of all once 100 were read."""
+
+    rows: int = 1_000
+    share: float = 0.01
+
+    def exceeded(self, quarantined: int, read: int) -> bool:
+        """Return whether a load of `read` rows, quarantined ones included, has too many of them."""
+        if quarantined == 0:
+            return False
+        return quarantined > self.rows or (read >= 100 and quarantined > self.share * read)
+
+
+_TABLE_NAME = re.compile(r"[^\w]")
+_TRANSFORM = re.compile(r"(year|month|day|hour)\((.+)\)|(bucket|truncate)\(\s*(\d+)\s*,(.+)\)")
+_DURATION = re.compile(r"(\d+)\s*(m|h|d)")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+
+
+def table_name(stream: str) -> str:
+    """Return the table name of a stream: `-`, `.` and blanks, usual in stream names, become `_`."""
+    return _TABLE_NAME.sub("_", stream).lower()
+
+
+def parse_column(place: str, name: Any, value: Any) -> Column:
+    """Return the column `name: {type: …}`, or `name: type` in short."""
+    if not isinstance(name, str):
+        raise wrong(place, name, "put the column's name in quotes")
+    if isinstance(value, str):
+        return Column(name, parse_type(place, value))
+    found = mapping(place, value, ("type", "required", "cast", "description"), ("type",))
+    return Column(
+        name,
+        parse_type(f"{place}.type", found["type"]),
+        flag(f"{place}.required", found.get("required", False)),
+        flag(f"{place}.cast", found.get("cast", False)),
+        text(f"{place}.description", found["description"]) if "description" in found else "",
+    )
+
+
+def parse_sort(place: str, value: str) -> SortField:
+    """Return the field of `column` or `column desc`."""
+    column, _, direction = value.rpartition(" ")
+    if column and direction.lower() in {"asc", "desc"}:
+        return SortField(column.strip(), direction.lower() == "desc")
+    return SortField(text(place, value))
+
+
+def parse_partition(place: str, value: str) -> PartitionField:
+    """Return the field of `column`, `day(column)` or `bucket(16, column)`."""
+    if (found := _TRANSFORM.fullmatch(value)) is not None:
+        by_time, column, by_number, number, numbered_column = found.groups()
+        if by_time is not None:
+            return PartitionField(column.strip(), by_time)
+        if int(number) == 0:
+            raise wrong(place, value, "the number must be greater than 0")
+        return PartitionField(numbered_column.strip(), by_number, int(number))
+    if "(" in value:
+        raise wrong(place, value, "use column, year|month|day|hour(column), bucket(n, column) or truncate(n, column)")
+    return PartitionField(value)
+
+
+def parse_freshness(place: str, value: Any) -> Freshness:
+    """Return the windows of `{warn: 2h, fail: 24h}`."""
+    found = mapping(place, value, ("warn", "fail"), ("warn", "fail"))
+    freshness = Freshness(*(_duration(f"{place}.{name}", found[name]) for name in ("warn", "fail")))
+    if freshness.warn > freshness.fail:
+        raise ContractError(f"{place}: warn ({found['warn']}) must not be longer than fail ({found['fail']})")
+    return freshness
+
+
+def parse_quarantine(place: str, value: Any) -> Quarantine:
+    """Return the limits of `{rows: 1000, share: 1%}`; what is not given keeps its default."""
+    found = mapping(place, value, ("rows", "share"))
+    default = Quarantine()
+    rows = found.get("rows", default.rows)
+    if isinstance(rows, bool) or not isinstance(rows, int) or rows < 0:
+        raise wrong(f"{place}.rows", rows, "write a number of rows, 0 or more")
+    return Quarantine(rows, _share(f"{place}.share", found["share"]) if "share" in found else default.share)
+
+
+def _duration(place: str, value: Any) -> dt.timedelta:
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found is None or int(found[1]) == 0:
+        raise wrong(place, value, "write minutes, hours or days: 30m, 2h, 3d")
+    return dt.timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _share(place: str, value: Any) -> float:
+    found = _SHARE.fullmatch(value) if isinstance(value, str) else None
+    if found is None or float(found[1]) > 100:
+        raise wrong(place, value, "write a percentage: 1%, 0.5%")
+    return float(found[1]) / 100
