@@ -16,6 +16,8 @@ from petco.api.clock import Clock, now
 from petco.api.faults import Faults, Faulty
 from petco.api.settings import Access
 from petco.api.shop import Shop
+from petco.salesforce.organisation import Organisation
+from petco.salesforce.service import salesforce
 from petco.stripe.service import stripe
 
 
@@ -27,6 +29,8 @@ def application(shop: Shop, access: Access, *, clock: Clock = now, faults: Fault
     services: list[BaseRoute] = []
     if access.stripe is not None:
         services.append(Mount("/stripe", app=stripe(shop, access.stripe, clock)))
+    if access.salesforce is not None:
+        services.append(Mount("/salesforce", app=salesforce(shop, Organisation(access.salesforce, clock))))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

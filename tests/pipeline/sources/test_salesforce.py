@@ -1,0 +1,356 @@
+"""Salesforce's stand-in over HTTP, on a real PostgreSQL with a shop in it."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.pipeline.serving import served
+from tests.pipeline.sources.conftest import Shop
+
+SEED = ("seed", "--scale", "0.01", "--seed", "7", "--anchor", "2026-06-01")
+DATA = "/services/data/v62.0"
+CLIENT = ("petco-ingestion", "s3cret:with/odd+parts")
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: Any
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text, parse_float=Decimal)
+
+    @property
+    def error(self) -> str:
+        return str(self.json[0]["errorCode"])
+
+
+@dataclass
+class Client:
+    address: str
+    token: str = ""
+
+    def call(self, path: str, body: bytes | None = None, method: str | None = None, **headers: str) -> Answer:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.token:
+            sent.setdefault("Authorization", f"Bearer {self.token}")
+        request = urllib.request.Request(self.address + path, data=body, headers=sent, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return Answer(response.status, response.headers, response.read().decode())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.headers, error.read().decode())
+
+    def query(self, soql: str, *, deleted: bool = False, **headers: str) -> Answer:
+        action = "queryAll" if deleted else "query"
+        return self.call(f"{DATA}/{action}?{urllib.parse.urlencode({'q': soql})}", **headers)
+
+    def rows(self, soql: str, *, deleted: bool = False) -> list[dict[str, Any]]:
+        answer = self.query(soql, deleted=deleted)
+        assert answer.status == 200, answer.text
+        return list(answer.json["records"])
+
+    def log_in(self) -> Client:
+        form = {"grant_type": "client_credentials", "client_id": CLIENT[0], "client_secret": CLIENT[1]}
+        answer = self.call("/services/oauth2/token", urllib.parse.urlencode(form).encode())
+        assert answer.status == 200, answer.text
+        return Client(answer.json["instance_url"], answer.json["access_token"])
+
+
+Serve = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def serve(shop: Shop) -> Serve:
+    """Return what serves the organisation of a seeded shop, with other settings each time."""
+    assert shop.init("shop").returncode == 0
+    made = shop.petco(*SEED)
+    assert made.returncode == 0, made.stderr
+    from petco.api.settings import SalesforceAccess
+    from petco.api.shop import Shop as Tables
+    from petco.database import Server
+    from petco.salesforce.organisation import Organisation
+    from petco.salesforce.service import salesforce
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    @contextmanager
+    def serving(**settings: Any) -> Iterator[tuple[Client, Any]]:
+        organisation = Organisation(SalesforceAccess(*CLIENT), **settings)
+        tables = Tables(Server("127.0.0.1", shop.port, "shop", "shop", shop.password("shop")))
+        try:
+            with served(Starlette(routes=[Mount("/salesforce", app=salesforce(tables, organisation))])) as address:
+                yield Client(f"{address}/salesforce"), organisation
+        finally:
+            tables.close()
+
+    return serving
+
+
+@pytest.fixture(scope="module")
+def client(serve: Serve) -> Iterator[Client]:
+    with serve() as (stranger, _):
+        yield stranger.log_in()
+
+
+def test_only_the_known_client_gets_a_session(serve: Serve) -> None:
+    with serve() as (stranger, _):
+        known = stranger.log_in()
+        assert known.address == stranger.address  # instance_url has the path below which the API is mounted
+        for client, secret, error in (("other", CLIENT[1], "invalid_client_id"), (CLIENT[0], "x", "invalid_client")):
+            form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret}
+            refused = stranger.call("/services/oauth2/token", urllib.parse.urlencode(form).encode())
+            assert (refused.status, refused.json["error"]) == (400, error)
+        basic = base64.b64encode(":".join(CLIENT).encode()).decode()
+        form_only = b"grant_type=client_credentials"
+        assert stranger.call("/services/oauth2/token", form_only, Authorization=f"Basic {basic}").status == 200
+        assert stranger.call("/services/oauth2/token", b"grant_type=password").json["error"] == "unsupported_grant_type"
+        nobody = stranger.call(f"{DATA}/limits")
+        assert (nobody.status, nobody.error) == (401, "INVALID_SESSION_ID")
+
+
+def test_a_session_ends(serve: Serve) -> None:
+    time = [1_800_000_000.0]
+    with serve(clock=lambda: time[0], session_s=60) as (stranger, organisation):
+        client = stranger.log_in()
+        assert client.call(f"{DATA}/limits").status == 200
+        time[0] += 61
+        assert client.call(f"{DATA}/limits").error == "INVALID_SESSION_ID"
+        client = stranger.log_in()
+        organisation.revoke()
+        assert client.call(f"{DATA}/limits").status == 401
+
+
+def test_the_days_requests_are_counted_and_end(serve: Serve) -> None:
+    with serve(daily_requests=3) as (stranger, _):
+        client = stranger.log_in()
+        first = client.call(f"{DATA}/limits")
+        assert first.headers["Sforce-Limit-Info"] == "api-usage=1/3"
+        assert first.json["DailyApiRequests"] == {"Max": 3, "Remaining": 2}
+        # A refused query counts as well, and says so.
+        assert client.query("SELECT").headers["Sforce-Limit-Info"] == "api-usage=2/3"
+        assert client.query("SELECT Id FROM Account").status == 200
+        last = client.query("SELECT Id FROM Account")
+        assert (last.status, last.error) == (403, "REQUEST_LIMIT_EXCEEDED")
+        assert last.headers["Sforce-Limit-Info"] == "api-usage=3/3"
+
+
+@pytest.mark.parametrize(
+    ("soql", "code", "said"),
+    [
+        ("SELECT Id FROM Account WHERE", "MALFORMED_QUERY", "unexpected token: '<EOF>'"),
+        ("SELECT * FROM Account", "MALFORMED_QUERY", "unexpected token: '*'"),
+        ("SELECT Id FROM Account GROUP BY Id", "MALFORMED_QUERY", "unexpected token: 'GROUP'"),
+        ("SELECT Id FROM Account WHERE Id = 'a' AND Id = 'b' OR Id = 'c'", "MALFORMED_QUERY", "unexpected token: 'OR'"),
+        ("SELECT Nothing__c FROM Account", "INVALID_FIELD", "No such column 'Nothing__c' on entity 'Account'"),
+        ("SELECT Cost__c FROM Product2", "INVALID_FIELD", "No such column 'Cost__c' on entity 'Product2'"),
+        ("SELECT Id, Account.Name FROM Opportunity", "INVALID_FIELD", "Didn't understand relationship 'Account'"),
+        ("SELECT Id FROM Lead", "INVALID_TYPE", "sObject type 'Lead' is not supported"),
+        ("SELECT Id, id FROM Account", "INVALID_FIELD", "duplicate field selected: id"),
+        (
+            "SELECT Id FROM Account WHERE SystemModstamp >= '2026-01-01T00:00:00Z'",
+            "INVALID_FIELD",
+            "must be of type dateTime and should not be enclosed in quotes",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_no_query_is_refused_as_by_the_real_api(client: Client, soql: str, code: str, said: str) -> None:
+    answer = client.query(soql)
+    assert (answer.status, answer.error) == (400, code)
+    assert said in answer.json[0]["message"]
+
+
+def test_an_error_marks_the_wrong_word(client: Client) -> None:
+    message = client.query("SELECT Id, Oops FROM Account").json[0]["message"]
+    _, line, mark, place, _ = message.split("\n", maxsplit=4)
+    assert line[mark.index("^") :].startswith("Oops")
+    assert place == "ERROR at Row:1:Column:12"
+
+
+def test_conditions_mean_what_soql_means(client: Client) -> None:
+    rows = client.rows("SELECT Id, Name, Website, Contact_Email__c, CreatedDate FROM Account ORDER BY Id")
+    assert len(rows) > 5
+    first = rows[0]
+    name = first["Name"].replace("'", "\\'")
+
+    def found(where: str) -> list[str]:
+        return [row["Id"] for row in client.rows(f"SELECT Id FROM Account WHERE {where} ORDER BY Id")]
+
+    everyone = [row["Id"] for row in rows]
+    assert first["Id"] in found(f"Name = '{name.upper()}'")  # text without regard to letter case
+    assert found(f"Id IN ('{everyone[1]}', '{everyone[3]}')") == [everyone[1], everyone[3]]
+    assert found(f"Id NOT IN ('{everyone[0]}')") == everyone[1:]
+    without = [row["Id"] for row in rows if row["Website"] is None]
+    assert found("Website = NULL") == without
+    # What is unknown is not equal: SOQL's != finds rows without a value.
+    assert set(found("Website != 'https://www.petshop-1.example'")) >= set(without)
+    assert found("NOT (Website LIKE 'HTTPS://%')") == without
+    assert found(f"(Id = '{everyone[0]}' OR Id = '{everyone[2]}') AND IsDeleted = FALSE") == everyone[0:3:2]
+    moments = sorted(row["CreatedDate"] for row in rows)
+    soql_moment = moments[2].replace(".000+0000", "Z")
+    assert len(found(f"CreatedDate >= {soql_moment}")) == len([one for one in moments if one >= moments[2]])
+    latest = client.rows("SELECT Id FROM Account ORDER BY CreatedDate DESC, Id LIMIT 2 OFFSET 1")
+    assert len(latest) == 2
+
+
+def test_a_counting_query_returns_no_rows(client: Client) -> None:
+    answer = client.query("SELECT COUNT() FROM Account").json
+    assert answer == {"totalSize": len(client.rows("SELECT Id FROM Account")), "done": True, "records": []}
+
+
+def test_pages_follow_one_another_over_one_snapshot(client: Client) -> None:
+    page = client.query("SELECT Id FROM OpportunityLineItem", Sforce_Query_Options="batchSize=200").json
+    total, seen = page["totalSize"], [row["Id"] for row in page["records"]]
+    assert (len(seen), page["done"]) == (200, False)
+    assert page["nextRecordsUrl"].startswith(f"{DATA}/query/01g")
+    assert page["nextRecordsUrl"].endswith("-200")
+    while not page["done"]:
+        page = client.call(page["nextRecordsUrl"], Sforce_Query_Options="batchSize=200").json
+        seen += [row["Id"] for row in page["records"]]
+    assert "nextRecordsUrl" not in page
+    assert len(seen) == len(set(seen)) == total
+    gone = client.call(f"{DATA}/query/01g000000000000AAA-2000")
+    assert (gone.status, gone.error) == (400, "INVALID_QUERY_LOCATOR")
+
+
+def test_hidden_fields_and_unknown_objects_are_not_described(client: Client) -> None:
+    described = client.call(f"{DATA}/sobjects/Product2/describe").json
+    assert "Cost__c" not in {field["name"] for field in described["fields"]}
+    amount = next(
+        field
+        for field in client.call(f"{DATA}/sobjects/Opportunity/describe").json["fields"]
+        if field["name"] == "Amount"
+    )
+    assert (amount["type"], amount["precision"], amount["scale"]) == ("currency", 18, 2)
+    missing = client.call(f"{DATA}/sobjects/Lead/describe")
+    assert (missing.status, missing.error) == (404, "NOT_FOUND")
+
+
+def test_every_described_field_can_be_queried(client: Client) -> None:
+    listed = client.call(f"{DATA}/sobjects").json["sobjects"]
+    assert {each["name"] for each in listed} == {"Account", "Opportunity", "OpportunityLineItem", "Product2"}
+    for entity in listed:
+        described = client.call(f"{DATA}/sobjects/{entity['name']}/describe").json["fields"]
+        names = [field["name"] for field in described]
+        row = client.rows(f"SELECT {', '.join(names)} FROM {entity['name']} LIMIT 1")[0]
+        assert list(row) == ["attributes", *names]
+        always = {field["name"] for field in described if not field["nillable"]}
+        assert not {name for name in always if row[name] is None}
+        assert len(row["Id"]) == 18
+        assert row["Id"].startswith(entity["keyPrefix"])
+
+
+def test_the_numbers_of_wholesale_and_shop_belong_together(client: Client, shop: Shop) -> None:
+    """A dashboard adds both: line items sum to the opportunity to the cent, prices follow the shop's."""
+    opportunities = client.rows(
+        "SELECT Id, AccountId, Amount, StageName, IsWon, IsClosed FROM Opportunity", deleted=True
+    )
+    lines = client.rows(
+        "SELECT OpportunityId, Product2Id, Quantity, UnitPrice, ListPrice, TotalPrice FROM OpportunityLineItem",
+        deleted=True,
+    )
+    accounts = {row["Id"]: row for row in client.rows("SELECT Id, Wholesale_Discount__c FROM Account")}
+    products = {row["Id"]: row["ProductCode"] for row in client.rows("SELECT Id, ProductCode FROM Product2")}
+    with shop.connect("shop") as connection:
+        orders = connection.execute("SELECT count(*) FROM shop.orders WHERE order_id % 50 = 0").fetchone()[0]
+        skus = {sku for (sku,) in connection.execute("SELECT sku FROM shop.products").fetchall()}
+    assert len(opportunities) == orders == 200
+    assert set(products.values()) == skus
+    assert {line["OpportunityId"] for line in lines} == {row["Id"] for row in opportunities}
+    sums: dict[str, Decimal] = {}
+    account_of = {row["Id"]: row["AccountId"] for row in opportunities}
+    for line in lines:
+        assert line["Product2Id"] in products
+        assert line["TotalPrice"] == line["Quantity"] * line["UnitPrice"]
+        discount = accounts[account_of[line["OpportunityId"]]]["Wholesale_Discount__c"]
+        assert abs(line["UnitPrice"] - line["ListPrice"] * (100 - discount) / 100) <= Decimal("0.005")
+        sums[line["OpportunityId"]] = sums.get(line["OpportunityId"], Decimal(0)) + line["TotalPrice"]
+    assert {row["Id"]: row["Amount"] for row in opportunities} == sums
+    assert {row["StageName"] for row in opportunities if row["IsWon"]} == {"Closed Won"}
+    assert all(row["IsClosed"] for row in opportunities if row["IsWon"])
+
+
+def test_some_accounts_can_be_found_among_the_shops_customers(client: Client, shop: Shop) -> None:
+    """Identities are resolved by e-mail address: with none in common there would be nothing to resolve."""
+    mails = [row["Contact_Email__c"] for row in client.rows("SELECT Contact_Email__c FROM Account")]
+    with shop.connect("shop") as connection:
+        known = {mail.lower() for (mail,) in connection.execute("SELECT email FROM shop.customers WHERE email <> ''")}
+    shared = [mail for mail in mails if mail is not None and mail.lower() in known]
+    assert 0 < len(shared) < len(mails)
+
+
+def test_an_order_that_moves_on_moves_its_opportunity(client: Client, shop: Shop) -> None:
+    before = client.rows("SELECT Id, SystemModstamp, StageName FROM Opportunity WHERE IsClosed = FALSE ORDER BY Id")[0]
+    number = int(before["Id"][6:15])
+    with shop.connect("shop") as connection:
+        connection.execute(
+            "UPDATE shop.orders SET status = 'delivered', updated_at = now() WHERE order_id = %s", (number * 50,)
+        )
+    after = client.rows(f"SELECT StageName, IsWon, SystemModstamp FROM Opportunity WHERE Id = '{before['Id']}'")[0]
+    assert (after["StageName"], after["IsWon"]) == ("Closed Won", True)
+    assert after["SystemModstamp"] > before["SystemModstamp"]
+    assert after["SystemModstamp"].endswith(".000+0000")  # whole seconds, as in the real service
+
+
+def test_deleted_records_are_found_by_query_all_only(client: Client, shop: Shop) -> None:
+    victim = next(
+        row["Id"] for row in client.rows("SELECT Id FROM Opportunity ORDER BY Id") if int(row["Id"][6:15]) % 2 == 0
+    )
+    with shop.connect("shop") as connection:
+        connection.execute(
+            "UPDATE shop.orders SET status = 'returned', updated_at = now() WHERE order_id = %s",
+            (int(victim[6:15]) * 50,),
+        )
+    assert client.rows(f"SELECT Id FROM Opportunity WHERE Id = '{victim}'") == []
+    assert client.rows(f"SELECT IsDeleted FROM Opportunity WHERE Id = '{victim}'", deleted=True)[0]["IsDeleted"] is True
+    soql = f"SELECT IsDeleted, SystemModstamp FROM OpportunityLineItem WHERE OpportunityId = '{victim}'"
+    lines = client.rows(soql, deleted=True)
+    gone = client.rows(f"SELECT SystemModstamp FROM Opportunity WHERE Id = '{victim}'", deleted=True)[0]
+    assert lines
+    assert all(line["IsDeleted"] and line["SystemModstamp"] >= gone["SystemModstamp"] for line in lines)
+
+
+def test_a_query_job_gives_all_rows_in_parts(client: Client) -> None:
+    soql = "SELECT Id, Name, IsActive, SystemModstamp FROM Product2 ORDER BY Id"
+    made = client.call(f"{DATA}/jobs/query", json.dumps({"operation": "query", "query": soql}).encode())
+    job = made.json
+    assert (made.status, job["state"], job["object"]) == (200, "UploadComplete", "Product2")
+    early = client.call(f"{DATA}/jobs/query/{job['id']}/results")
+    assert (early.status, early.error) == (400, "INVALIDJOBSTATE")
+    states = [client.call(f"{DATA}/jobs/query/{job['id']}").json for _ in range(2)]
+    assert [state["state"] for state in states] == ["InProgress", "JobComplete"]
+    rows: list[dict[str, str]] = []
+    locator: str | None = ""
+    while locator != "null":
+        part = client.call(f"{DATA}/jobs/query/{job['id']}/results?maxRecords=7{locator and f'&locator={locator}'}")
+        found = list(csv.DictReader(io.StringIO(part.text)))
+        assert part.headers["Sforce-NumberOfRecords"] == str(len(found))
+        rows, locator = rows + found, part.headers["Sforce-Locator"]
+    assert len(rows) == states[-1]["numberRecordsProcessed"] == 20
+    first = client.rows(f"{soql} LIMIT 1")[0]
+    assert rows[0]["Name"] == first["Name"]
+    assert rows[0]["IsActive"] == str(first["IsActive"]).lower()
+    assert rows[0]["SystemModstamp"] == first["SystemModstamp"].replace("+0000", "Z")
+    assert client.call(f"{DATA}/jobs/query/{job['id']}", method="DELETE").status == 204
+    assert client.call(f"{DATA}/jobs/query/{job['id']}").status == 404
+
+
+def test_a_query_job_refuses_compound_fields(client: Client) -> None:
+    body = json.dumps({"operation": "query", "query": "SELECT Id, BillingAddress FROM Account"}).encode()
+    refused = client.call(f"{DATA}/jobs/query", body)
+    assert (refused.status, refused.error) == (400, "API_ERROR")
