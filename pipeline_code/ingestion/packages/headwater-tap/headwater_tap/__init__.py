@@ -1,0 +1,1 @@
+"""What the taps of web services share."""

@@ -1,0 +1,62 @@
+"""Streams that say where they begin, so that the target can tell whether rows would be lost or doubled.
+
+The target compares that with where its table stands (docs/ingestion.md, exactly once).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from singer_sdk import Stream
+from singer_sdk import typing as th
+from singer_sdk.helpers.conform import TypeConformanceLevel
+
+POSITIONS_FILE: th.Property[Any] = th.Property(
+    "positions_file",
+    th.StringType,
+    description="JSON file {stream: bookmark} of what the target has committed; it wins over the state.",
+)
+"""The setting of a tap whose streams are announced."""
+
+
+def read_positions(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the committed bookmarks by stream; empty without `positions_file`."""
+    path = config.get("positions_file")
+    return dict(json.loads(Path(path).read_text(encoding="utf-8"))) if path else {}
+
+
+class AnnouncedStream(Stream):
+    """A stream whose state advances only when it was read to its end: call `finish` after the last record.
+
+    Set `positions` in the constructor. Records hold values in their exact type; the SDK does not touch them.
+    """
+
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+    positions: Mapping[str, dict[str, Any]]
+
+    def get_replication_key_signpost(self, context: Any = None) -> None:
+        """No signpost: `finish` is given the bookmark as it is to be."""
+
+    def _increment_stream_state(self, latest_record: Any, *, context: Any = None) -> None:
+        """No single record moves the bookmark."""
+
+    def _write_schema_message(self) -> None:
+        if self.name in self.positions and self.replication_method == "INCREMENTAL":
+            # What the target has committed wins over what the last run managed to remember.
+            self.stream_state.clear()
+            self.stream_state.update(self.positions[self.name])
+        # Before anything is sent: a target that finds this marker in the last state knows that the stream was cut off.
+        self.stream_state["progress_markers"] = {"Note": "This stream has not been read to its end."}
+        self.state_manager.is_flushed = False
+        self._write_state_message()
+        super()._write_schema_message()
+
+    def finish(self, bookmark: Mapping[str, Any] | None) -> None:
+        """Mark the stream as read to its end; `bookmark` is where the next run begins, None leaves it."""
+        self.stream_state.pop("progress_markers", None)
+        if bookmark is not None:
+            self.stream_state.update(bookmark)
+        self.state_manager.is_flushed = False
