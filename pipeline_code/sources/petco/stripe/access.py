@@ -7,6 +7,7 @@ import hmac
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from petco.api.clock import Clock
 from petco.api.settings import StripeAccess
 from petco.stripe.errors import StripeError
 
@@ -48,3 +49,28 @@ def key(authorization: str) -> str | None:
         except (binascii.Error, UnicodeDecodeError):
             return None
     return None
+
+
+class Limited:
+    """Answers at most so many requests a second, as Stripe does; those above are told to wait a second."""
+
+    def __init__(self, app: ASGIApp, clock: Clock, requests_a_second: int = 100) -> None:
+        self._app = app
+        self._clock = clock
+        self._most = requests_a_second
+        self._second = 0
+        self._count = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request, or asks to try again."""
+        if scope["type"] == "http" and self._is_too_many():
+            error = StripeError(429, "Too many requests hit the API too quickly.", "rate_limit", retry_after="1")
+            await error.response()(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _is_too_many(self) -> bool:
+        second = int(self._clock())
+        self._count = self._count + 1 if second == self._second else 1
+        self._second = second
+        return self._count > self._most
