@@ -8,6 +8,7 @@ import pulumi
 
 from components import connections, settings
 from components.connections import Database, ObjectStore, Platform
+from components.database import authority_mounts
 from components.kubernetes import network, pods, workloads
 from components.kubernetes.labels import Identity
 from components.kubernetes.pods import Container, Resources, SecretKey
@@ -121,6 +122,6 @@ def server_container(image: pulumi.Input[str], database: Database, store: Object
         environment=environment,
         secret_environment=secret_environment,
         ports={"http": PORT},
-        mounts=[pods.scratch("/tmp")],  # noqa: S108 - the pod's own
+        mounts=[pods.scratch("/tmp"), *authority_mounts(database)],  # noqa: S108 - the pod's own
         probes=Probes(ready=HttpCheck("/healthz", "http")),
     )

@@ -8,9 +8,10 @@ import pulumi
 
 from components import settings
 from components.connections import Database, Platform, QueryEngine
+from components.database import authority_mounts
 from components.kubernetes import network, pods, workloads
 from components.kubernetes.labels import Identity
-from components.kubernetes.pods import Container, Resources, SecretKey
+from components.kubernetes.pods import Container, Mount, Resources, SecretKey
 from components.kubernetes.probes import HttpCheck, Probes
 from components.trino.clients import certificate_mounts
 
@@ -85,7 +86,7 @@ def server_container(args: DashboardsArgs) -> Container:
         environment={**_environment(args), "SUPERSET_THREADS": str(args.settings.threads)},
         secret_environment=_secret_environment(args),
         ports={"http": PORT},
-        mounts=[pods.scratch("/tmp"), *certificate_mounts(args.engine)],  # noqa: S108 - the pod's own
+        mounts=_mounts(args),
         probes=Probes(ready=HttpCheck("/health", "http"), startup_seconds=600),
     )
 
@@ -100,8 +101,13 @@ def init_container(args: DashboardsArgs) -> Container:
         command=["superset-init"],
         environment=_environment(args),
         secret_environment=_secret_environment(args) | passwords,
-        mounts=[pods.scratch("/tmp"), *certificate_mounts(args.engine)],  # noqa: S108 - the pod's own
+        mounts=_mounts(args),
     )
+
+
+def _mounts(args: DashboardsArgs) -> list[Mount]:
+    scratch = pods.scratch("/tmp")  # noqa: S108 - the pod's own
+    return [scratch, *certificate_mounts(args.engine), *authority_mounts(args.database)]
 
 
 def _environment(args: DashboardsArgs) -> dict[str, pulumi.Input[str]]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import pulumi
 
 from components import connections, postgres, settings
-from components.connections import Exposure, Platform
-from components.kubernetes import network
+from components.connections import DATABASE_AUTHORITIES, DATABASE_TRUST, Exposure, Platform
+from components.kubernetes import network, pods
+from components.kubernetes.pods import Mount
 
 SERVICES = ("dagster", "superset", "catalog", "meltano")
 CLIENTS = ("postgres", "catalog", "dagster", "superset", "ingestion")
@@ -51,3 +52,11 @@ class Database(pulumi.ComponentResource):
         return connections.Database(
             host="postgres", name=service, user=service, password=self._passwords[service], ready=self._ready
         )
+
+
+def authority_mounts(database: connections.Database) -> list[Mount]:
+    """Return the mount of the certificates by which a client verifies the server; none where it does not."""
+    if database.authorities is None:
+        return []
+    files = {DATABASE_AUTHORITIES: DATABASE_AUTHORITIES}
+    return [pods.config_files(DATABASE_TRUST, database.authorities, files, name="database-authorities")]

@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 
 from components import settings
 from components.connections import Catalog, Database, ObjectStore, Platform
+from components.database import authority_mounts
 from components.kubernetes import pods, workloads
 from components.kubernetes.labels import Identity
 from components.kubernetes.pods import Container, Resources, SecretKey
@@ -108,5 +109,5 @@ def run_container(args: IngestionArgs) -> Container:
             **args.store.pyiceberg_environment(),
         },
         secret_environment=secrets,
-        mounts=[pods.scratch("/tmp", size_limit="10Gi")],  # noqa: S108 - the pod's own
+        mounts=[pods.scratch("/tmp", size_limit="10Gi"), *authority_mounts(args.state)],  # noqa: S108 - the pod's own
     )

@@ -11,6 +11,7 @@ import pulumi_kubernetes as k8s
 
 from components import settings
 from components.connections import Database, Platform, QueryEngine
+from components.database import authority_mounts
 from components.ingestion import shop_environment
 from components.kubernetes import network, pods, workloads
 from components.kubernetes.labels import Identity
@@ -75,10 +76,13 @@ class Orchestration(pulumi.ComponentResource):
             pulumi.Output.from_input(environment).apply(pods.config_hash), "-", workloads.secrets_hash(passwords)
         )
         # The code location first: the others would only wait for it, and on two cores in each other's way.
-        trust = certificate_mounts(args.engine)
+        known_by = authority_mounts(args.database)
+        trust = [*certificate_mounts(args.engine), *known_by]
         code = self._server(code_container(image, memory.code_memory, trust), shared, "dagster-code")
-        webserver = self._server(webserver_container(image, memory.webserver_memory), (*shared, *code), "dagster")
-        daemon = self._server(daemon_container(image, memory.daemon_memory), (*shared, *code), None)
+        webserver = self._server(
+            webserver_container(image, memory.webserver_memory, known_by), (*shared, *code), "dagster"
+        )
+        daemon = self._server(daemon_container(image, memory.daemon_memory, known_by), (*shared, *code), None)
         self.ready = (*code, *webserver, *daemon)
         self.register_outputs({})
 
@@ -149,28 +153,28 @@ def plain_environment(database: Database, engine: QueryEngine, source: Database 
 
 
 def code_container(image: pulumi.Input[str], memory: str, trust: Sequence[Mount] = ()) -> Container:
-    """Return the code location's container: definitions behind gRPC. trust: mounts of what it verifies Trino by."""
+    """Return the code location's container: definitions behind gRPC. trust: mounts of what it verifies servers by."""
     command = f"dagster api grpc --host {ANY} --port {CODE_PORT} --module-name {DEFINITIONS}".split()
     probes = Probes(ready=GrpcCheck(CODE_PORT, "DagsterApi"), startup_seconds=600)
     resources, ports = Resources("100m", "384Mi", memory), {"grpc": CODE_PORT}
     return _container("code", image, resources, command, probes=probes, ports=ports, mounts=trust)
 
 
-def webserver_container(image: pulumi.Input[str], memory: str) -> Container:
+def webserver_container(image: pulumi.Input[str], memory: str, trust: Sequence[Mount] = ()) -> Container:
     """Return the webserver's container."""
     command = f"dagster-webserver --host {ANY} --port {WEBSERVER_PORT}".split()
     probes = Probes(ready=HttpCheck("/server_info", "http"), startup_seconds=600)
-    return _container(
-        "webserver", image, Resources("100m", "256Mi", memory), command, probes=probes, ports={"http": WEBSERVER_PORT}
-    )
+    resources, ports = Resources("100m", "256Mi", memory), {"http": WEBSERVER_PORT}
+    return _container("webserver", image, resources, command, probes=probes, ports=ports, mounts=trust)
 
 
-def daemon_container(image: pulumi.Input[str], memory: str) -> Container:
+def daemon_container(image: pulumi.Input[str], memory: str, trust: Sequence[Mount] = ()) -> Container:
     """Return the daemon's container: schedules, sensors, the run queue."""
     # The check imports Dagster, 3 CPU-s each time: seldom and patient.
     check = CommandCheck(("dagster-daemon", "liveness-check"))
     probes = Probes(ready=check, startup_seconds=600, period=120, timeout=60)
-    return _container("daemon", image, Resources("100m", "256Mi", memory), ["dagster-daemon", "run"], probes=probes)
+    resources, command = Resources("100m", "256Mi", memory), ["dagster-daemon", "run"]
+    return _container("daemon", image, resources, command, probes=probes, mounts=trust)
 
 
 def _container(

@@ -9,11 +9,12 @@ import pulumi
 import pulumi_aws as aws
 
 from components import connections, settings
-from components.aws import policies
+from components.aws import authorities, policies
 from components.aws.account import Account, tags
 from components.aws.identity import WorkloadRole, WorkloadRoleArgs
 from components.aws.network import Network
-from components.connections import Platform
+from components.connections import DATABASE_AUTHORITIES, Platform
+from components.database import authority_mounts
 from components.kubernetes import pods, workloads
 from components.kubernetes.labels import Identity
 from components.kubernetes.pods import Container, Resources
@@ -26,6 +27,7 @@ VERSION = "1"
 SECRET = "database-credentials"  # noqa: S105 - the object's name
 SECRETS = "/run/secrets/database"
 ACCOUNT = "database-init"
+AUTHORITIES = "database-authorities"
 INSIGHTS_DAYS = 7
 LOGS = ("postgresql", "upgrade")
 # Restarts of the instance that AWS plans happen then, in UTC; backups end an hour before.
@@ -55,7 +57,9 @@ class Rds(pulumi.ComponentResource):
         instance = self._instance(self._parameters(), self._subnets(), self._security_group())
         self.host: pulumi.Output[str] = instance.address
         self._passwords = {role: args.platform.credentials.get(f"postgres-{role}") for role in args.services}
-        self._ready = (instance, self._initialised(instance))
+        self._authorities = self._trusted()
+        self._ready: tuple[pulumi.Resource, ...] = (instance, *self._authorities)
+        self._ready = (*self._ready, self._initialised(instance))
         self.register_outputs({"host": instance.address})
 
     def connection(self, service: str) -> connections.Database:
@@ -66,9 +70,19 @@ class Rds(pulumi.ComponentResource):
             user=service,
             password=self._passwords[service],
             port=PORT,
-            sslmode="require",
+            sslmode="verify-full" if self._authorities else "require",
+            authorities=AUTHORITIES if self._authorities else None,
             ready=self._ready,
         )
+
+    def _trusted(self) -> tuple[pulumi.Resource, ...]:
+        """Make the ConfigMap of the authorities that clients trust; nothing where they only encrypt."""
+        file = self._args.settings.ca_bundle
+        if file is None:
+            return ()
+        identity = Identity("database", "authorities", VERSION, self._args.platform.namespace)
+        known = {DATABASE_AUTHORITIES: authorities.bundle(file)}
+        return (workloads.config_map(AUTHORITIES, identity, known, pulumi.ResourceOptions(parent=self)),)
 
     def _parameters(self) -> aws.rds.ParameterGroup:
         version = self._args.settings.version
@@ -197,23 +211,32 @@ class Rds(pulumi.ComponentResource):
                 args.platform.image("database"),
                 {"PGHOST": instance.address, "MASTER_SECRET_ARN": master, "AWS_REGION": args.account.region},
                 list(args.services),
+                self.connection(args.services[0]),
             ),
-            pulumi.ResourceOptions(parent=self, depends_on=[instance, secret, *role.ready]),
+            pulumi.ResourceOptions(parent=self, depends_on=[*self._ready, secret, *role.ready]),
             service_account=workloads.service_account(ACCOUNT, identity, child),
             configuration=workloads.secrets_hash(self._passwords),
         )
 
 
 def init_container(
-    image: pulumi.Input[str], place: Mapping[str, pulumi.Input[str]], services: Sequence[str]
+    image: pulumi.Input[str],
+    place: Mapping[str, pulumi.Input[str]],
+    services: Sequence[str],
+    any_of_them: connections.Database,
 ) -> Container:
-    """Return the container that makes or corrects databases, roles and passwords. Safe to repeat."""
+    """Return the container that makes or corrects databases, roles and passwords. Safe to repeat.
+
+    any_of_them: one of the databases, all on one server; it says how the server is reached by TLS.
+    """
+    # Passwords, and the server's authorities, are files.
+    files = [pods.secret_files(SECRETS, SECRET, list(services)), *authority_mounts(any_of_them)]
     return Container(
         name="init",
         image=image,
         resources=Resources("50m", "96Mi", "192Mi"),
         command=["python", "-m", "service_databases"],
         args=list(services),
-        environment={**place, "PGPORT": str(PORT), "PGDATABASE": "postgres", "PGSSLMODE": "require"},
-        mounts=[pods.scratch("/tmp"), pods.secret_files(SECRETS, SECRET, list(services))],  # noqa: S108 - the pod's own
+        environment={**place, "PGPORT": str(PORT), "PGDATABASE": "postgres", **any_of_them.libpq_environment()},
+        mounts=[pods.scratch("/tmp"), *files],  # noqa: S108 - the pod's own
     )

@@ -8,11 +8,21 @@ from components.connections.catalog import (
     Glue,
     RequestSignature,
 )
-from components.connections.database import TRINO_CERTIFICATE, TRINO_TRUST, Database, QueryEngine, SslMode
+from components.connections.database import (
+    DATABASE_AUTHORITIES,
+    DATABASE_TRUST,
+    TRINO_CERTIFICATE,
+    TRINO_TRUST,
+    Database,
+    QueryEngine,
+    SslMode,
+)
 from components.connections.platform import Exposure, Placement, Platform, Registry
 from components.connections.storage import EXCHANGE, LAKE, ObjectStore, S3Credentials
 
 __all__ = [
+    "DATABASE_AUTHORITIES",
+    "DATABASE_TRUST",
     "EXCHANGE",
     "LAKE",
     "TRINO_CERTIFICATE",

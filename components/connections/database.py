@@ -14,6 +14,9 @@ SslMode = Literal["require", "verify-full"]
 # Where every client of Trino finds its certificate; run pods too, which pipeline_code/orchestration describes.
 TRINO_TRUST = "/etc/headwater/trino"
 TRINO_CERTIFICATE = "trino.pem"
+# The same for the authorities by which clients know the database.
+DATABASE_TRUST = "/etc/headwater/database"
+DATABASE_AUTHORITIES = "authorities.pem"
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class Database:
     """One PostgreSQL database and the role that uses it.
 
     host: an output where the server has a name only once it is made. sslmode: libpq's; None leaves it to the client,
-    whose default takes TLS where the server offers it.
+    whose default takes TLS where the server offers it. authorities: for verify-full, the ConfigMap whose key
+    DATABASE_AUTHORITIES holds the certificates that vouch for the server; the client mounts it at DATABASE_TRUST.
     """
 
     host: pulumi.Input[str]
@@ -30,11 +34,12 @@ class Database:
     password: pulumi.Output[str]
     port: int = 5432
     sslmode: SslMode | None = None
+    authorities: str | None = None
     ready: tuple[pulumi.Resource, ...] = ()
 
     def libpq_environment(self) -> dict[str, str]:
         """Return libpq's own variables, for clients that connect to this database only."""
-        return {} if self.sslmode is None else {"PGSSLMODE": self.sslmode}
+        return {f"PG{name.upper()}": value for name, value in self._tls().items()}
 
     def jdbc_uri(self) -> pulumi.Output[str]:
         """Return the JDBC URI, without user and password."""
@@ -47,7 +52,14 @@ class Database:
         return pulumi.Output.concat(f"postgresql://{self.user}:", password, "@", self.host, place)
 
     def _parameters(self) -> str:
-        return "" if self.sslmode is None else f"?sslmode={self.sslmode}"
+        parameters = "&".join(f"{name}={value}" for name, value in self._tls().items())
+        return f"?{parameters}" if parameters else ""
+
+    def _tls(self) -> dict[str, str]:
+        """Return the parameters about TLS, which libpq and the JDBC driver call the same."""
+        mode = {} if self.sslmode is None else {"sslmode": str(self.sslmode)}
+        trusted = {} if self.authorities is None else {"sslrootcert": f"{DATABASE_TRUST}/{DATABASE_AUTHORITIES}"}
+        return mode | trusted
 
 
 @dataclass(frozen=True)

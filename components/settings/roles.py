@@ -73,7 +73,8 @@ class Database(Model):
     """The platform's PostgreSQL: in the cluster, or Amazon RDS.
 
     size: of the volume; on RDS it grows by itself up to max_size. memory: in the cluster only.
-    instance_class, multi_az, version, max_size: RDS only. multi_az: a standby in a second zone takes over in a minute.
+    instance_class, multi_az, version, max_size, ca_bundle: RDS only. multi_az: a standby in a second zone takes over in
+    a minute. ca_bundle: a PEM file with RDS's authorities, relative to the program; clients then verify who answers.
     """
 
     kind: Literal["in-cluster", "rds"] = "in-cluster"
@@ -85,6 +86,7 @@ class Database(Model):
     multi_az: bool = False
     version: Annotated[str, Field(pattern=r"^1[5-9]$", description="a major version, 15 to 19")] = "17"
     max_size: Quantity = "100Gi"
+    ca_bundle: str | None = None
 
 
 class NodePorts(Model):

@@ -48,7 +48,9 @@ def contradictions(settings: Settings) -> Iterator[tuple[str, object, str]]:
         if "memory" in database.model_fields_set:
             yield "database.memory", database.memory, "on RDS the instance_class decides about memory"
     else:
-        for name in sorted({"instance_class", "multi_az", "version", "max_size"} & database.model_fields_set):
+        for name in sorted(
+            {"instance_class", "multi_az", "version", "max_size", "ca_bundle"} & database.model_fields_set
+        ):
             yield f"database.{name}", getattr(database, name), "it is RDS's; database.kind is 'in-cluster'"
 
 

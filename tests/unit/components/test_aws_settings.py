@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -61,6 +62,7 @@ def aws(**changes: Any) -> dict[str, Any]:
         ({**EKS, "database": {"kind": "rds", "size": "200Gi"}}, "headwater:database.max_size: '100Gi'", "200Gi"),
         ({**EKS, "database": {"kind": "rds", "size": "20Gi", "memory": "1Gi"}}, "headwater:database.memory", "class"),
         ({"database": {"multi_az": True}}, "headwater:database.multi_az: True", "'in-cluster'"),
+        ({"database": {"ca_bundle": "rds.pem"}}, "headwater:database.ca_bundle: 'rds.pem'", "'in-cluster'"),
         ({**EKS, "kubernetes": {"kind": "eks", "context": "mine"}}, "headwater:kubernetes.context: 'mine'", "its own"),
         ({**EKS, "kubernetes": {"kind": "eks", "exposure": {"kind": "node_port"}}},
          "headwater:kubernetes.exposure.kind: 'node_port'", "cluster_ip"),
@@ -179,3 +181,6 @@ def test_a_database_says_how_it_is_encrypted_in_each_clients_words() -> None:
     secured = Database("db.example.com", "dagster", "dagster", pulumi.Output.secret("p"), sslmode="require")
     assert plain.libpq_environment() == {}
     assert secured.libpq_environment() == {"PGSSLMODE": "require"}
+    verified = replace(secured, sslmode="verify-full", authorities="database-authorities")
+    known = "/etc/headwater/database/authorities.pem"
+    assert verified.libpq_environment() == {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": known}

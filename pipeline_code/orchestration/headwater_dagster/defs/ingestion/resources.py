@@ -95,6 +95,8 @@ class Shop:
             user=self.user,
             password=self.password,
             sslmode=self.sslmode,
+            # Empty: PGSSLROOTCERT is meant for Dagster's database too, and libpq would verify by it in any mode.
+            sslrootcert="",
             connect_timeout=5,
             application_name="headwater-sensor",
             options="-c statement_timeout=5000 -c default_transaction_read_only=on",
