@@ -19,7 +19,13 @@ POSITIONS_FILE: th.Property[Any] = th.Property(
     th.StringType,
     description="JSON file {stream: bookmark} of what the target has committed; it wins over the state.",
 )
-"""The setting of a tap whose streams are announced."""
+"""Settings of a tap whose streams are announced."""
+REPLACES: th.Property[Any] = th.Property(
+    "emit_activate_version_messages",
+    th.BooleanType,
+    default=True,
+    description="Announce a complete read, so that the target replaces what it holds of the stream.",
+)
 
 
 def read_positions(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -53,6 +59,11 @@ class AnnouncedStream(Stream):
         self.state_manager.is_flushed = False
         self._write_state_message()
         super()._write_schema_message()
+        first = self.stream_state.get("replication_key_value") is None
+        if first and self.replication_method == "INCREMENTAL" and self.emit_activate_version_messages:
+            # The first read is a complete one, as FULL_TABLE always is: it replaces what the target holds.
+            self._stream_version = self._initialized_at // 1000
+            self._write_activate_version_message(self._stream_version)
 
     def finish(self, bookmark: Mapping[str, Any] | None) -> None:
         """Mark the stream as read to its end; `bookmark` is where the next run begins, None leaves it."""

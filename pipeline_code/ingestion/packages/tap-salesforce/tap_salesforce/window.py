@@ -1,0 +1,114 @@
+"""Which changes a run reads, so that none is lost and none is sent twice.
+
+`SystemModstamp` has whole seconds, is set when a record is saved, and shows when the transaction commits, which may be
+minutes later. A run therefore reads [start, end): `end` lies a little behind the service's clock, so that a second
+that has begun is over; `start` lies an overlap before the last run's end, so that what committed late is found. What
+the last run had sent of the overlap is in its bookmark and is not sent again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tap_salesforce.columns import REPLICATION_KEY, moment
+
+SEEN_MOST = 1_000
+"""Records of the overlap that a bookmark holds, about 30 bytes each. Of more, the oldest may be sent once more."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Changes from `start` (None: all) up to, not including, `end`."""
+
+    start: dt.datetime | None
+    end: dt.datetime
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing between the two."""
+        return self.start is not None and self.start >= self.end
+
+    def condition(self) -> str:
+        """Return the SOQL condition."""
+        until = f"{REPLICATION_KEY} < {_literal(self.end)}"
+        return until if self.start is None else f"{REPLICATION_KEY} >= {_literal(self.start)} AND {until}"
+
+    def holds(self, changed: dt.datetime) -> bool:
+        """Whether a change belongs to this run: a record that changed while it was read comes with a later time."""
+        return changed < self.end and (self.start is None or changed >= self.start)
+
+
+@dataclass(frozen=True)
+class Bookmark:
+    """Where a run ended, and what it had sent of the overlap before that: id -> seconds since 1970 of its change."""
+
+    end: dt.datetime
+    seen: Mapping[str, int]
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Bookmark | None:
+        """Return the bookmark of a Singer stream state, None where there is none."""
+        value = state.get("replication_key_value")
+        if value is None or state.get("replication_key") != REPLICATION_KEY:
+            return None
+        return cls(moment(value), dict(state.get("seen", {})))
+
+    def to_state(self) -> dict[str, Any]:
+        """Return the Singer bookmark."""
+        return {
+            "replication_key": REPLICATION_KEY,
+            "replication_key_value": self.end.isoformat(),
+            "seen": dict(self.seen),
+        }
+
+    def has_sent(self, record_id: str, changed: dt.datetime) -> bool:
+        """Whether the run before sent this version of a record."""
+        return self.seen.get(record_id) == int(changed.timestamp())
+
+
+def window(
+    bookmark: Bookmark | None,
+    first: dt.datetime | None,
+    service_time: dt.datetime,
+    *,
+    settle: dt.timedelta,
+    overlap: dt.timedelta,
+) -> Window:
+    """Return what a run reads. `first` is where the first run starts; None means from the beginning."""
+    end = (service_time - settle).replace(microsecond=0)
+    return Window(first if bookmark is None else bookmark.end - overlap, end)
+
+
+class Sent:
+    """Collects what a run sends, for its bookmark."""
+
+    def __init__(self, read: Window, overlap: dt.timedelta, before: Bookmark | None) -> None:
+        """Begin with what the run before had sent and this run would still find in its overlap."""
+        self._end = read.end
+        self._from = int((read.end - overlap).timestamp())
+        kept = {} if before is None else before.seen
+        self._seen = {each: second for each, second in kept.items() if second >= self._from}
+
+    def add(self, record_id: str, changed: dt.datetime) -> None:
+        """Note a record that was sent."""
+        second = int(changed.timestamp())
+        if second >= self._from:
+            self._seen[record_id] = second
+            if len(self._seen) > 2 * SEEN_MOST:
+                self._cut()
+
+    def _cut(self) -> None:
+        newest = sorted(self._seen.items(), key=lambda each: each[1])[-SEEN_MOST:]
+        self._seen = dict(newest)
+
+    def bookmark(self) -> Bookmark:
+        """Return where the next run begins."""
+        self._cut()
+        return Bookmark(self._end, self._seen)
+
+
+def _literal(time: dt.datetime) -> str:
+    return time.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
