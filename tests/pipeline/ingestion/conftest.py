@@ -106,6 +106,16 @@ class Shop:
     namespace: str
     folder: Path
     state: dict[str, Any] = field(default_factory=dict)
+    contracts: dict[str, str] = field(default_factory=dict)
+    """Folder of the contracts, as the target's setting; without any until `contract` is called."""
+
+    def contract(self, text: str, stream: str = "orders") -> None:
+        """Write the contract of a stream, in place of an older one."""
+        folder = self.folder / "contracts" / "shop"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "_source.yml").write_text("title: Shop\nkind: postgres\ntap: tap-shop\n")
+        (folder / f"{stream}.yml").write_text(f"stream: {stream}\n{text}")
+        self.contracts = {"contracts": str(folder.parent)}
 
     def connect(self) -> psycopg.Connection[Any]:
         return self.server.connect(self.database)
@@ -149,7 +159,8 @@ class Shop:
         lines = messages if isinstance(messages, str) else "\n".join(json.dumps(message) for message in messages)
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
-            target = TargetIceberg(config={"namespace": self.namespace, "validate_records": False, **settings})
+            fixed = {"namespace": self.namespace, "validate_records": False}
+            target = TargetIceberg(config={**fixed, **self.contracts, **settings})
             try:
                 target.listen(io.StringIO(lines.rstrip("\n") + "\n"))
             finally:
@@ -167,6 +178,17 @@ class Shop:
 
     def count(self, name: str) -> int:
         return self.table(name).scan().to_arrow().num_rows
+
+    def findings(self) -> dict[tuple[str, str], str]:
+        """Return what is open: (kind, column) → severity."""
+        if not load_catalog("lake").table_exists((self.namespace, "findings")):
+            return {}
+        rows = self.table("findings").scan().to_arrow().to_pylist()
+        return {(row["kind"], row["column"]): row["severity"] for row in rows}
+
+    def quarantine(self) -> list[dict[str, Any]]:
+        """Return the rows that are set aside."""
+        return self.rows("quarantine", "row")
 
     def batch_files(self) -> list[Path]:
         return list((self.folder / "batch").glob("*"))

@@ -83,6 +83,11 @@ class Load:
         self._use(schema)
 
     @property
+    def number(self) -> int:
+        """The load's number, from 1 on; only if it is committed, the table reaches it."""
+        return self._number
+
+    @property
     def columns(self) -> pa.Schema:
         """The table's columns, by their own names, in the types that data files have."""
         return pa.schema([field.with_name(name) for name, field in zip(self._names, self._schema, strict=True)])
@@ -155,6 +160,16 @@ class Load:
             for file in self._files:
                 self._table.io.delete(file.file_path)
         self._files = []
+
+    def restart(self) -> None:
+        """Forget the rows so far: the tap reads the stream from its beginning again."""
+        self.discard()
+
+    def has_rows(self) -> bool:
+        """Whether readers see any row of the table now."""
+        snapshot = self._table.current_snapshot()
+        total = None if snapshot is None or snapshot.summary is None else snapshot.summary.get("total-records")
+        return snapshot is not None and total != "0"
 
     def _check_start(self) -> None:
         """Raise RefusedLoadError if the tap did not begin where the table stands."""

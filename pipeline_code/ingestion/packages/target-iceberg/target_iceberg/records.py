@@ -5,16 +5,27 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Record = Mapping[str, Any]
 
 
 class RecordValueError(ValueError):
     """A record's value does not fit its column; the message names stream, column and value."""
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A record that its table can't hold, and why."""
+
+    record: Record
+    column: str
+    reason: str
 
 
 def to_batch(stream: str, records: Sequence[Record], schema: pa.Schema) -> pa.RecordBatch:
@@ -27,6 +38,40 @@ def to_batch(stream: str, records: Sequence[Record], schema: pa.Schema) -> pa.Re
     fields = [field for field in schema if field.name in present]
     arrays = [_column(stream, field, [record.get(field.name) for record in records]) for field in fields]
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def sift(records: Sequence[Record], schema: pa.Schema) -> tuple[list[Record], list[Misfit]]:
+    """Return the records that fit the columns of `schema`, and those that do not."""
+    parsers = [(field.name, field.type, _parser(field.type)) for field in schema]
+    good: list[Record] = []
+    misfits: list[Misfit] = []
+    for record in records:
+        for name, kind, parse in parsers:
+            value = record.get(name)
+            if value is not None and not _fits(parse, value, kind):
+                misfits.append(Misfit(record, name, _reason(kind)))
+                break
+        else:
+            good.append(record)
+    return good, misfits
+
+
+def parsed(array: pa.Array, kind: pa.DataType) -> tuple[pa.Array, dict[int, str]]:
+    """Return values, as a rule texts, in another type, and for each that can't be had in it (null then) the reason."""
+    try:
+        return pc.cast(array, kind), {}
+    except pa.ArrowException:
+        parse, wrong = _parser(kind), {}
+        values = array.to_pylist()
+        for row, value in enumerate(values):
+            if value is not None and not _fits(parse, value, kind):
+                wrong[row] = _reason(kind)
+        kept = [None if value is None or row in wrong else parse(value) for row, value in enumerate(values)]
+        return pa.array(kept, type=kind), wrong
+
+
+def _reason(kind: pa.DataType) -> str:
+    return f"does not fit {kind}"
 
 
 def _column(stream: str, field: pa.Field, values: list[Any]) -> pa.Array:

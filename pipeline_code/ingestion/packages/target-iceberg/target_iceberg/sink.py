@@ -13,7 +13,6 @@ from singer_sdk.helpers._batch import BaseBatchFileEncoding
 from singer_sdk.sinks import BatchSink
 
 from target_iceberg import pipe
-from target_iceberg.records import to_batch
 
 if TYPE_CHECKING:
     from target_iceberg.target import TargetIceberg
@@ -23,7 +22,7 @@ READ_ROWS = 65_536
 
 
 class IcebergSink(BatchSink):
-    """Hands records and batch files on to the stream's load; the target commits it at the end of input."""
+    """Hands records and batch files on to the stream's intake; the target commits its load at the end of input."""
 
     MAX_SIZE_DEFAULT = 50_000
 
@@ -32,12 +31,12 @@ class IcebergSink(BatchSink):
     ) -> None:
         """Create or grow the table at once, so that a stream without rows has its table too."""
         super().__init__(target=target, stream_name=stream_name, schema=schema, key_properties=key_properties)
-        self.load = target.load_for(stream_name, self.schema, self.key_properties)
+        self.intake = target.intake_for(stream_name, self.schema, self.key_properties)
 
     def process_batch(self, context: dict[str, Any]) -> None:
         """Write the collected records."""
         if records := context.get("records"):
-            self.load.write(to_batch(self.stream_name, records, self._columns()))
+            self.intake.write_records(records)
 
     def process_batch_files(self, encoding: BaseBatchFileEncoding, files: Sequence[str]) -> None:
         """Write the rows of batch files; local ones are deleted once read. JSONL goes through the record path.
@@ -51,7 +50,7 @@ class IcebergSink(BatchSink):
             path = _local_path(url)
             rows = 0
             for batch in pipe.read(path) if encoding.format == "arrow" else _rows_of(path):
-                self.load.write(batch)
+                self.intake.write(batch)
                 rows += batch.num_rows
             self.record_counter_metric.increment(rows)
             self.tally_record_written(rows)
@@ -59,11 +58,7 @@ class IcebergSink(BatchSink):
 
     def activate_version(self, new_version: int) -> None:  # noqa: ARG002
         """Replace the table's rows by those of this run: the tap announced a complete read."""
-        self.load.replaces = True
-
-    def _columns(self) -> pa.Schema:
-        """Return the stream's columns in the table's types; what the schema does not declare is not loaded."""
-        return pa.schema([field for field in self.load.columns if field.name in self.schema["properties"]])
+        self.intake.replace()
 
 
 def _rows_of(path: Path) -> Iterator[pa.RecordBatch]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
+from headwater_contracts import Contract
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 
+from target_iceberg.drift import Plan, plan
 from target_iceberg.types import widened
 
 TABLE_PROPERTIES = {
@@ -55,22 +59,54 @@ def grow(table: Table, wanted: Schema) -> Table:
         and (kind := widened(full_name, name, existing[name].field_type, field.field_type)) is not None
     }
     added = [field for name, field in fields.items() if name not in existing]
-    keys = table.schema().identifier_field_names()
     relaxed = [
-        name
-        for name, field in existing.items()
-        if field.required and name not in keys and (name not in fields or not fields[name].required)
+        name for name, field in existing.items() if field.required and (name not in fields or not fields[name].required)
     ]
-    if not (types or added or relaxed):
+    keys = wanted.identifier_field_names()
+    if any(name not in existing or not existing[name].required or name in relaxed for name in keys):
+        keys = set()  # rows that are there lack the key
+    if not (types or added or relaxed or keys != table.schema().identifier_field_names()):
         return table
+    # Paths are tuples: a name may have a dot in it.
     with table.update_schema() as update:
+        update.set_identifier_fields(*keys)
         for field in added:
-            update.add_column(field.name, field.field_type, required=False)
+            update.add_column((field.name,), field.field_type, doc=field.doc, required=False)
         for name, kind in types.items():
-            update.update_column(name, field_type=kind)
+            update.update_column((name,), field_type=kind)
         for name in relaxed:
-            update.make_column_optional(name)
+            update.make_column_optional((name,))
     return table
+
+
+def rename(table: Table, renames: Mapping[str, str], comments: Mapping[str, str]) -> Table:
+    """Rename columns (old name → new), in one metadata commit; `comments` are those of the columns' new names."""
+    with table.update_schema() as update:
+        for old, new in renames.items():
+            update.rename_column((old,), new)
+            update.update_column((old,), doc=comments.get(new, ""))
+    return table
+
+
+def planned_table(
+    catalog: Catalog, namespace: str, contract: Contract, schema: Mapping[str, Any], keys: Sequence[str]
+) -> Plan:
+    """Return how a stream is stored, after giving columns of its table the names that the contract has decided for.
+
+    Nothing else of the table is changed yet. Raises what `plan` raises.
+    """
+    table = load_or_none(catalog, namespace, contract.table)
+    found = plan(contract, schema, keys, None if table is None else table.schema())
+    if table is not None and found.renames:
+        rename(table, found.renames, {field.name: field.doc or "" for field in found.schema.fields})
+    return found
+
+
+def load_or_none(catalog: Catalog, namespace: str, name: str) -> Table | None:
+    """Return the table, None if it does not exist."""
+    with contextlib.suppress(NoSuchTableError):
+        return catalog.load_table((namespace, name))
+    return None
 
 
 def file_schema(schema: Schema) -> pa.Schema:

@@ -9,17 +9,24 @@ from functools import cached_property
 from types import FrameType
 from typing import Any, ClassVar
 
+from headwater_contracts import Contract, ContractError
 from pyiceberg.catalog import Catalog, load_catalog
 from singer_sdk import Target
 from singer_sdk import typing as th
 from singer_sdk.contrib.msgspec import MsgSpecReader
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TargetCapabilities
 
+from target_iceberg import open_findings, quarantine
+from target_iceberg.contract import contract_of
+from target_iceberg.drift import Plan
+from target_iceberg.findings import DriftError, Finding, of_failure
+from target_iceberg.intake import Intake, Refusal
 from target_iceberg.load import Load
 from target_iceberg.position import settled
-from target_iceberg.report import report
+from target_iceberg.quarantine import Rejected
+from target_iceberg.report import report, report_failure
 from target_iceberg.sink import IcebergSink
-from target_iceberg.types import iceberg_schema, table_name
+from target_iceberg.tables import planned_table
 
 
 class IncompleteStreamError(RuntimeError):
@@ -47,13 +54,21 @@ class TargetIceberg(Target):
     config_jsonschema = th.PropertiesList(
         th.Property("catalog", th.StringType, default="lake", description="Name in pyiceberg's configuration."),
         th.Property("namespace", th.StringType, default="raw", description="Namespace of the tables."),
+        th.Property(
+            "contracts",
+            th.StringType,
+            description="Folder of contracts, <source>/<table>.yml; streams without one are loaded with the defaults.",
+        ),
     ).to_dict()
 
     def __init__(self, **options: Any) -> None:
         """Take the SDK's options."""
         self._loads: dict[str, Load] = {}
+        self._intakes: dict[str, Intake | Refusal] = {}
+        self._findings: dict[str, tuple[Finding, ...]] = {}
         self._bookmarks: dict[str, Any] = {}
         self._open_streams: set[str] = set()
+        self._attempts: dict[str, int] = {}
         self._run_id = str(uuid.uuid4())
         super().__init__(**options)
         self.max_parallelism = 1  # one stream at a time bounds the memory
@@ -63,33 +78,61 @@ class TargetIceberg(Target):
         """The catalog, connected on first use."""
         return load_catalog(self.config["catalog"])
 
-    def load_for(self, stream: str, schema: Mapping[str, Any], keys: Sequence[str]) -> Load:
-        """Return the stream's load: begun with its first schema, continued with a changed one."""
-        wanted = iceberg_schema(stream, schema, keys)
-        load = self._loads.get(stream)
-        if load is None:
-            loaded_at = dt.datetime.fromtimestamp(self.initialized_at / 1000, tz=dt.UTC)
-            namespace = self.config["namespace"]
-            before = self._state_of(stream)
-            load = Load(
-                self.iceberg_catalog,
-                namespace,
-                table_name(stream),
-                stream=stream,
-                run_id=self._run_id,
-                loaded_at=loaded_at,
-                schema=wanted,
-                start=settled(before) if _announces(before) else None,
-            )
-            self._loads[stream] = load
-            self._bookmarks[stream] = before
-        else:
-            load.evolve(wanted)
-        return load
+    def intake_for(self, stream: str, schema: Mapping[str, Any], keys: Sequence[str]) -> Intake | Refusal:
+        """Return what takes the stream's rows: begun with its first schema, continued with a changed one.
+
+        Where the contract does not allow what the stream has become, that is a Refusal.
+        """
+        self._bookmarks.setdefault(stream, self._state_of(stream))
+        known = self._intakes.get(stream)
+        contract = Contract("", stream) if known is None else known.contract
+        try:
+            if known is None:
+                contract = contract_of(self.config.get("contracts"), stream)
+            planned = planned_table(self.iceberg_catalog, self.config["namespace"], contract, schema, keys)
+        except (ContractError, DriftError) as error:
+            if isinstance(known, Intake):
+                self._loads.pop(stream).discard()
+            self._intakes[stream] = Refusal(contract, error)
+            return self._intakes[stream]
+        if isinstance(known, Intake):
+            known.load.evolve(planned.schema)
+            known.use(planned)
+            return known
+        if known is None:
+            self._intakes[stream] = Intake(contract, planned, self._load(contract, planned))
+        return self._intakes[stream]
+
+    def _load(self, contract: Contract, planned: Plan) -> Load:
+        stream = contract.stream
+        before = self._bookmarks[stream]
+        self._loads[stream] = Load(
+            self.iceberg_catalog,
+            self.config["namespace"],
+            contract.table,
+            stream=stream,
+            run_id=self._run_id,
+            loaded_at=self._loaded_at,
+            schema=planned.schema,
+            start=settled(before) if _announces(before) else None,
+        )
+        return self._loads[stream]
+
+    @cached_property
+    def _loaded_at(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self.initialized_at / 1000, tz=dt.UTC)
 
     # Messages: a stream is open from its data on until a STATE message follows.
 
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        if not quarantine.is_announced(message_dict):
+            super()._process_schema_message(message_dict)
+
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        if message_dict["stream"] == quarantine.STREAM:
+            record = message_dict["record"]
+            self._intakes[record["stream"]].set_aside(Rejected.from_record(record))
+            return
         self._open_streams.add(message_dict["stream"])
         super()._process_record_message(message_dict)
 
@@ -108,6 +151,17 @@ class TargetIceberg(Target):
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         super()._process_state_message(message_dict)
         self._open_streams.clear()
+        for stream in self._intakes:
+            if (attempt := _attempt(self._state_of(stream))) > self._attempts.get(stream, 1):
+                self._attempts[stream] = attempt
+                self._restart(stream)
+
+    def _restart(self, stream: str) -> None:
+        """Forget a stream's rows: its tap reads it from the beginning again, in the same run."""
+        for sink in [*self._sinks_to_clear, *self._sinks_active.values()]:
+            if sink.stream_name == stream:
+                self.drain_one(sink)
+        self._intakes[stream].restart()
 
     def process_endofpipe(self) -> None:
         """Commit each complete stream, report it, then emit the state.
@@ -118,30 +172,57 @@ class TargetIceberg(Target):
         for sink in [*self._sinks_to_clear, *self._sinks_active.values()]:
             self.drain_one(sink)
         failures: dict[str, str] = {}
-        for stream, load in self._loads.items():
+        for stream, intake in self._intakes.items():
             try:
-                self._finish(stream, load)
+                if isinstance(intake, Refusal):
+                    raise intake.reason
+                self._finish(stream, intake)
             except Exception as error:  # one stream's failure must not keep the others' state back
                 self.logger.exception("stream %s was not loaded", stream)
                 failures[stream] = str(error)
-                load.discard()
-                self._revert_bookmark(stream, load)
+                self._findings[stream] = of_failure(stream, error)
+                report_failure(stream, intake.contract, self._findings[stream])
+                if isinstance(intake, Intake):
+                    intake.load.discard()
+                    self._revert_bookmark(stream, intake.load)
+                else:
+                    self._set_bookmark(stream, settled(self._bookmarks[stream]))
+        self._record_findings()
         super().process_endofpipe()
         if failures:
             raise IncompleteStreamError("; ".join(f"stream {name}: {reason}" for name, reason in failures.items()))
 
-    def _finish(self, stream: str, load: Load) -> None:
-        state = self._state_of(stream)
+    def _finish(self, stream: str, intake: Intake) -> None:
+        state, load = self._state_of(stream), intake.load
         if _announces(state) or (load.replaces and stream in self._open_streams):
             raise IncompleteStreamError("the input ended before the stream did; its rows were not committed")
+        self._findings[stream] = intake.check()
+        if intake.rejected or load.replaces:
+            quarantine.store(
+                self.iceberg_catalog,
+                self.config["namespace"],
+                stream,
+                intake.rejected,
+                load=load.number,
+                run_id=self._run_id,
+                loaded_at=self._loaded_at,
+                replaces=load.replaces,
+            )
         result = load.commit(settled(state))
         if result.rows == 0 and _announces(self._bookmarks[stream]) and (stands := load.position()) is not None:
             self._set_bookmark(stream, stands)  # nothing was committed: the next run begins where the table stands
-        report(stream, result)
+        report(stream, intake.contract, result, len(intake.rejected), self._findings[stream])
         self.logger.info(
             "%s: %d rows in %d files, %.1f MB, %.1f s, snapshot %s",
             result.table, result.rows, result.files, result.bytes / 1e6, result.seconds, result.snapshot_id,
         )  # fmt: skip
+
+    def _record_findings(self) -> None:
+        """Write down what is open; that it could not be done must not undo what was loaded."""
+        try:
+            open_findings.record(self.iceberg_catalog, self.config["namespace"], self._findings, self._run_id)
+        except Exception:
+            self.logger.exception("the findings of this run could not be written to the table %s", open_findings.TABLE)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """End without a commit and without a state: the next run starts where this one did."""
@@ -179,6 +260,11 @@ def _announces(bookmark: Any) -> bool:
     What else the bookmark holds is then where the tap began.
     """
     return isinstance(bookmark, dict) and "progress_markers" in bookmark
+
+
+def _attempt(bookmark: Any) -> int:
+    """Return how often a stream's reading was begun in this run, as its bookmark says."""
+    return int(bookmark["progress_markers"].get("attempt", 1)) if _announces(bookmark) else 1
 
 
 if __name__ == "__main__":

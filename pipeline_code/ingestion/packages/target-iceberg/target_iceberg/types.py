@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from headwater_contracts import ColumnType
 from pyiceberg.exceptions import ResolveError
 from pyiceberg.schema import Schema, promote
 from pyiceberg.types import (
@@ -39,7 +39,33 @@ _SQL_TYPES: dict[str, IcebergType] = {
     "timestamp with time zone": TimestamptzType(),
     "text": StringType(),
 }
+_CONTRACT_TYPES: dict[str, IcebergType] = {
+    "boolean": BooleanType(),
+    "integer": IntegerType(),
+    "bigint": LongType(),
+    "real": FloatType(),
+    "double": DoubleType(),
+    "date": DateType(),
+    "timestamp": TimestampType(),
+    "timestamptz": TimestamptzType(),
+    "text": StringType(),
+}
+_NAMES = {kind: name for name, kind in _CONTRACT_TYPES.items()}
 _MAX_PRECISION = 38
+
+
+def iceberg_type(kind: ColumnType) -> IcebergType:
+    """Return the Iceberg type of a contract's type."""
+    if kind.precision is not None and kind.scale is not None:
+        return DecimalType(kind.precision, kind.scale)
+    return _CONTRACT_TYPES[kind.name]
+
+
+def contract_type(kind: IcebergType) -> ColumnType:
+    """Return how a contract says an Iceberg type; types that this target never writes keep Iceberg's name."""
+    if isinstance(kind, DecimalType):
+        return ColumnType("numeric", kind.precision, kind.scale)
+    return ColumnType(_NAMES.get(kind, str(kind)))
 
 
 def column_type(property_schema: Mapping[str, Any]) -> tuple[IcebergType, bool]:
@@ -111,12 +137,21 @@ def iceberg_schema(stream: str, schema: Mapping[str, Any], key_properties: Seque
         required = name in key_properties or (never_null and name in always)
         fields.append(NestedField(number, name, kind, required=required))
     fields.append(NestedField(len(fields) + 1, LOADED_AT, TimestamptzType(), required=True))
-    identifiers = [
-        field.field_id
-        for field in fields
-        if field.name in key_properties and not isinstance(field.field_type, FloatType | DoubleType)
+    return with_identifiers(fields, key_properties)
+
+
+def with_identifiers(fields: Sequence[NestedField], keys: Sequence[str]) -> Schema:
+    """Return the schema of `fields`, numbered anew; `keys` are its identifiers where Iceberg allows all of them."""
+    numbered = [
+        NestedField(number, each.name, each.field_type, doc=each.doc, required=each.required)
+        for number, each in enumerate(fields, start=1)
     ]
-    return Schema(*fields, identifier_field_ids=identifiers if len(identifiers) == len(key_properties) else [])
+    identifiers = [
+        each.field_id
+        for each in numbered
+        if each.name in keys and each.required and not isinstance(each.field_type, FloatType | DoubleType)
+    ]
+    return Schema(*numbered, identifier_field_ids=identifiers if len(identifiers) == len(keys) else [])
 
 
 def widened(table: str, column: str, existing: IcebergType, wanted: IcebergType) -> IcebergType | None:
@@ -124,9 +159,9 @@ def widened(table: str, column: str, existing: IcebergType, wanted: IcebergType)
 
     Raises ValueError naming table, column and both types if neither holds the other's values.
     """
-    if existing == wanted or _holds(existing, wanted):
+    if holds(existing, wanted):
         return None
-    if _holds(wanted, existing):
+    if holds(wanted, existing):
         return wanted
     raise ValueError(
         f"table {table}, column {column}: the source now sends {wanted}, the table holds {existing}, and neither can "
@@ -134,14 +169,18 @@ def widened(table: str, column: str, existing: IcebergType, wanted: IcebergType)
     )
 
 
-def _holds(wide: IcebergType, narrow: IcebergType) -> bool:
+def holds(wide: IcebergType, narrow: IcebergType) -> bool:
     """Whether Iceberg reads every value written as `narrow` unchanged as `wide`."""
+    if isinstance(wide, DecimalType) and isinstance(narrow, DecimalType):
+        return wide.scale == narrow.scale and wide.precision >= narrow.precision  # promote() ignores the scale
     try:
-        return bool(promote(narrow, wide) == wide)
+        return wide == narrow or bool(promote(narrow, wide) == wide)
     except ResolveError:
         return False
 
 
-def table_name(stream: str) -> str:
-    """Return the table name of a stream: `-`, `.` and blanks, usual in stream names, become `_`."""
-    return re.sub(r"[^\w]", "_", stream).lower()
+def stores(wide: IcebergType, narrow: IcebergType) -> bool:
+    """Whether every value of `narrow` can be written as `wide` unchanged: also a decimal with fewer places."""
+    if isinstance(wide, DecimalType) and isinstance(narrow, DecimalType):
+        return wide.scale >= narrow.scale and wide.precision - wide.scale >= narrow.precision - narrow.scale
+    return holds(wide, narrow)

@@ -1,0 +1,130 @@
+"""Rows that no table can hold: set aside in `raw.quarantine`, with the reason and all their values as text."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from headwater_contracts import Contract
+from pyiceberg.catalog import Catalog
+from pyiceberg.schema import Schema
+from pyiceberg.types import LongType, NestedField, StringType, TimestamptzType
+
+from target_iceberg.ledger import Ledger, Where
+
+STREAM = "quarantine"
+"""Singer stream by which a tap hands over rows that it can't send, and the table that holds all such rows."""
+MARKER = "x-headwater-quarantine"
+"""Keyword of that stream's schema: what else is called `quarantine` is an ordinary stream, and refused."""
+EXAMPLES = 3
+
+_TABLE = Schema(
+    NestedField(1, "stream", StringType(), required=True),
+    NestedField(2, "load", LongType(), doc="Number of the stream's load that set it aside", required=True),
+    NestedField(3, "run_id", StringType(), required=True),
+    NestedField(4, "key", StringType(), doc="JSON object of the key's columns; empty without a key", required=True),
+    NestedField(5, "column", StringType(), doc="The column whose value does not fit", required=True),
+    NestedField(6, "reason", StringType(), required=True),
+    NestedField(7, "value", StringType(), doc="The value as text", required=False),
+    NestedField(8, "row", StringType(), doc="JSON object of all columns as the source sent them", required=True),
+    NestedField(9, "loaded_at", TimestamptzType(), required=True),
+)
+
+
+class QuarantineError(ValueError):
+    """More rows had to be set aside than the contract allows: nothing of the stream is loaded."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row that was set aside: the column that does not fit, why, its value, and `key` and `row` as JSON objects."""
+
+    key: str
+    column: str
+    reason: str
+    value: str | None
+    row: str
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], keys: Sequence[str], column: str, reason: str) -> Rejected:
+        """Return the row of a record or batch."""
+        value = row.get(column)
+        return cls(
+            json_text({key: row.get(key) for key in keys}),
+            column,
+            reason,
+            None if value is None else value if isinstance(value, str) else json_text(value),
+            json_text(row),
+        )
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Rejected:
+        """Return the row that a tap hands over in a record of the stream `quarantine`."""
+        return cls(*(record[name] for name in ("key", "column", "reason", "value", "row")))
+
+    def __str__(self) -> str:
+        """Return the row for a message."""
+        shown = self.value if self.value is None or len(self.value) <= 100 else f"{self.value[:100]}…"
+        return f"{self.column} = {shown!r} of {self.key}: {self.reason}"
+
+
+def json_text(value: Any) -> str:
+    """Return JSON; what it has no type for becomes text (numbers keep all digits)."""
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
+
+
+def is_announced(message: Mapping[str, Any]) -> bool:
+    """Whether a SCHEMA message announces rows that are set aside. ValueError if another stream takes the name."""
+    if message["stream"] != STREAM:
+        return False
+    if not message["schema"].get(MARKER):
+        raise ValueError(f"stream {STREAM}: the name is taken by the table of rows that can't be stored; use an alias")
+    return True
+
+
+def check(contract: Contract, rejected: Sequence[Rejected], stored: int) -> None:
+    """Raise QuarantineError if the contract allows fewer rows to be set aside."""
+    limits, read = contract.quarantine, stored + len(rejected)
+    if not limits.exceeded(len(rejected), read):
+        return
+    examples = "; ".join(str(each) for each in rejected[:EXAMPLES])
+    raise QuarantineError(
+        f"{len(rejected)} of {read} rows can't be stored, more than the contract allows ({limits.rows} rows, "
+        f"{limits.share:.2%}): {examples}. Correct the source or the column's type in the contract, or raise its "
+        "`quarantine`; nothing was loaded"
+    )
+
+
+def store(
+    catalog: Catalog,
+    namespace: str,
+    stream: str,
+    rejected: Sequence[Rejected],
+    *,
+    load: int,
+    run_id: str,
+    loaded_at: dt.datetime,
+    replaces: bool,
+) -> None:
+    """Put the rows of a load into the table, in place of those of an earlier try, or of all if the load `replaces`."""
+    ledger = Ledger(catalog, namespace, STREAM, _TABLE)
+    before: Where = {"stream": [stream]} if replaces else {"stream": [stream], "load": [load]}
+    common = {"stream": stream, "load": load, "run_id": run_id, "loaded_at": loaded_at}
+    ledger.replace(before, [{**common, **asdict(each)} for each in rejected])
+
+
+def rows(catalog: Catalog, namespace: str, stream: str) -> tuple[list[dict[str, Any]], int | None]:
+    """Return the rows of a stream that are set aside, and the snapshot of the table that holds them."""
+    return Ledger(catalog, namespace, STREAM, _TABLE).rows({"stream": [stream]})
+
+
+def keep_only(catalog: Catalog, namespace: str, stream: str, kept: Sequence[Mapping[str, Any]]) -> None:
+    """Replace the rows of a stream."""
+    Ledger(catalog, namespace, STREAM, _TABLE).replace({"stream": [stream]}, kept)
