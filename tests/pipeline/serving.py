@@ -16,7 +16,8 @@ def served(app: Any) -> Iterator[str]:
 
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, server_header=False))
+        settings = {"log_level": "warning", "access_log": False, "server_header": False, "date_header": False}
+        server = uvicorn.Server(uvicorn.Config(app, **settings))
         started = threading.Event()
         startup = server.startup
 

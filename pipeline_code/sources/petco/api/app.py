@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
-from petco.api.clock import Clock, now
+from petco.api.clock import Clock, Dated, now
 from petco.api.faults import Faults, Faulty
 from petco.api.settings import Access
 from petco.api.shop import Shop
@@ -42,7 +42,7 @@ def application(shop: Shop, access: Access, *, clock: Clock = now, faults: Fault
         lifespan=lifespan,
         exception_handlers={404: _no_service},
     )
-    return app if faults is None else Faulty(app, faults)
+    return Dated(app if faults is None else Faulty(app, faults), clock)
 
 
 def _alive(_request: Request) -> Response:

@@ -34,10 +34,12 @@ class Faults:
     def __init__(self, planned: Iterable[Fault] = ()) -> None:
         self._planned = deque(planned)
         self.requests = 0
+        self.answers: dict[str, list[Message]] = {}
 
     def plan(self, *faults: Fault) -> None:
-        """Adds faults."""
+        """Adds faults; what was answered before is not given again."""
         self._planned.extend(faults)
+        self.answers.clear()
 
     @property
     def left(self) -> int:
@@ -58,7 +60,6 @@ class Faulty:
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         self._app = app
         self._faults = faults
-        self._last: dict[str, list[Message]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, well or badly."""
@@ -78,11 +79,11 @@ class Faulty:
                 return
             case "slow":
                 await asyncio.sleep(SLOW_S)
-        if kind == "again" and scope["path"] in self._last:
-            messages = self._last[scope["path"]]
+        if kind == "again" and scope["path"] in self._faults.answers:
+            messages = self._faults.answers[scope["path"]]
         else:
             messages = await self._collect(scope, receive)
-            self._last[scope["path"]] = messages
+            self._faults.answers[scope["path"]] = messages
         for message in _halved(messages) if kind == "truncated" else messages:
             await send(message)
 

@@ -16,5 +16,6 @@ def serve(server: Server, access: Access, host: str, port: int) -> None:
         port=port,
         access_log=False,
         server_header=False,
+        date_header=False,
         timeout_graceful_shutdown=10,
     )

@@ -1,0 +1,277 @@
+"""The Stripe tap against the stand-in over a real shop: nothing lost, nothing twice, whatever the API answers."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.pipeline.serving import served
+
+SOURCES = Path(__file__).parents[3] / "pipeline_code" / "sources"
+sys.path.append(str(SOURCES))
+
+from headwater_tap.calls import ServiceError  # noqa: E402
+from petco.api.app import application  # noqa: E402
+from petco.api.faults import Fault, Faults, Kind  # noqa: E402
+from petco.api.settings import Access, StripeAccess  # noqa: E402
+from petco.api.shop import Shop as Tables  # noqa: E402
+from petco.database import Server as Address  # noqa: E402
+from tap_stripe.objects import KINDS  # noqa: E402
+from tap_stripe.tap import TapStripe  # noqa: E402
+from target_iceberg.target import TargetIceberg  # noqa: E402
+
+if TYPE_CHECKING:
+    from conftest import Server, Shop
+
+KEY = "rk_test_0123456789abcdef"
+NOW = 1_780_000_000
+"""The time that the stand-in has at first: 2026-05-28."""
+ORDERS = 520
+STREAMS = [kind.stream for kind in KINDS]
+
+
+@dataclass
+class Stripe:
+    """The stand-in, with a clock of its own, and a tap that reads it."""
+
+    shop: Shop
+    faults: Faults
+    url: str = ""
+    now: int = NOW
+    state: dict[str, Any] = field(default_factory=dict)
+
+    def extract(self, **settings: Any) -> list[dict[str, Any]]:
+        """Run the tap from the last state, keep the new one, and return the messages."""
+        messages = self.messages(**settings)
+        states = [message["value"] for message in messages if message["type"] == "STATE"]
+        self.state = states[-1]
+        return messages
+
+    def messages(self, **settings: Any) -> list[dict[str, Any]]:
+        """Run the tap from the last state and return its messages."""
+        return [json.loads(line) for line in self.lines(**settings).splitlines()]
+
+    def lines(self, **settings: Any) -> str:
+        """Run the tap from the last state and return its output."""
+        output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+        config = {"api_key": KEY, "api_url": self.url, "first_wait_seconds": 0.01, "settle_seconds": 0, **settings}
+        with contextlib.redirect_stdout(output):
+            TapStripe(config=config, state=json.loads(json.dumps(self.state))).sync_all()
+        output.seek(0)
+        return output.read()
+
+    def load(self, lines: str) -> None:
+        """Run the target over Singer lines, and keep the state that it lets go of."""
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            target = TargetIceberg(config={"namespace": self.shop.namespace, "validate_records": False})
+            try:
+                target.listen(io.StringIO(lines))
+            finally:
+                for line in output.getvalue().splitlines():
+                    self.state = json.loads(line)
+
+
+@pytest.fixture
+def stripe(server: Server, shop: Shop) -> Iterator[Stripe]:
+    """A shop with two weeks of orders and ten of accounts; every order of the web has a charge."""
+    script = (SOURCES / "petco" / "schema.sql").read_text()
+    begin = NOW - 14 * 86_400
+    shop.execute(
+        "drop schema shop cascade",
+        script,
+        "insert into shop.customers select i, 'c' || i || '@example.com', 'Ada', 'Nr ' || i, 'Poland', 'Wien', 'email',"
+        f" true, to_timestamp({NOW - 62 * 86_400} + i * 1000), to_timestamp({NOW - 62 * 86_400} + i * 1000)"
+        " from generate_series(1, 120) i",
+        "insert into shop.orders select i, 1 + i % 120, null, 'web', 'delivered', 'EUR', 4.95,"
+        f" to_timestamp({begin} + i * 2000), to_timestamp({begin} + i * 2000) from generate_series(1, {ORDERS}) i",
+        "insert into shop.order_items select i, i, 1, 2, 10 + i * 0.01, 1.5, 0, now()"
+        f" from generate_series(1, {ORDERS}) i",
+        (SOURCES / "petco" / "control.sql").read_text(),
+        "grant usage on schema shop, petco_meta to reader",
+        "grant select on all tables in schema shop, petco_meta to reader",
+    )
+    from conftest import PASSWORD
+
+    made = Stripe(shop, Faults())
+    tables = Tables(Address(server.host, server.port, shop.database, "reader", PASSWORD))
+    access = Access(stripe=StripeAccess(KEY))
+    with served(application(tables, access, clock=lambda: made.now, faults=made.faults)) as address:
+        made.url = f"{address}/stripe"
+        yield made
+
+
+def records(messages: list[dict[str, Any]], stream: str) -> list[dict[str, Any]]:
+    return [message["record"] for message in messages if message["type"] == "RECORD" and message["stream"] == stream]
+
+
+def numbers(messages: list[dict[str, Any]]) -> Counter[str]:
+    return Counter(message["stream"] for message in messages if message["type"] == "RECORD")
+
+
+def cancel(stripe: Stripe, order: int, at: int) -> None:
+    stripe.shop.execute(
+        f"update shop.orders set status = 'cancelled', updated_at = to_timestamp({at}) where order_id = {order}"
+    )
+
+
+def test_the_first_run_reads_everything_and_the_second_nothing(stripe: Stripe) -> None:
+    messages = stripe.extract()
+    declined = ORDERS // 37
+    assert numbers(messages)["stripe_charges"] == ORDERS + declined
+    assert numbers(messages)["stripe_customers"] == 120 - 1  # one has been deleted
+    activated = [message["stream"] for message in messages if message["type"] == "ACTIVATE_VERSION"]
+    assert activated == sorted(STREAMS)
+    ids = [record["id"] for record in records(messages, "stripe_charges")]
+    assert len(set(ids)) == len(ids)
+    again = stripe.extract()
+    assert numbers(again) == {}
+    activated = {message["stream"] for message in again if message["type"] == "ACTIVATE_VERSION"}
+    assert activated == {"stripe_disputes", "stripe_refunds"}  # still without a row, so without a bookmark
+
+
+def test_new_changed_and_deleted_objects_come_once(stripe: Stripe) -> None:
+    """A refund changes a charge that was made long before: only an event tells. A deletion leaves no object."""
+    stripe.extract()
+    stripe.now += 3600
+    cancel(stripe, 7, stripe.now - 600)
+    stripe.shop.execute(
+        f"insert into shop.orders values (521, 3, null, 'web', 'placed', 'EUR', 0, to_timestamp({stripe.now - 60}),"
+        f" to_timestamp({stripe.now - 60}))",
+        "insert into shop.order_items values (521, 521, 1, 1, 60, 0, 0, now())",
+        f"update shop.customers set last_name = 'Lovelace', updated_at = to_timestamp({stripe.now - 500})"
+        " where customer_id = 5",
+        # Deleted sixty days after it was opened, half an hour ago.
+        f"update shop.customers set created_at = to_timestamp({stripe.now - 1800 - 60 * 86_400})"
+        " where customer_id = 97",
+    )
+    messages = stripe.extract()
+    charges = {record["id"]: record for record in records(messages, "stripe_charges")}
+    assert set(charges) == {"ch_0000000000000007", "ch_0000000000000521"}
+    assert charges["ch_0000000000000007"]["amount_refunded"] == charges["ch_0000000000000007"]["amount"]
+    assert charges["ch_0000000000000521"]["amount"] == 6000
+    assert [record["id"] for record in records(messages, "stripe_refunds")] == ["re_0000000000000007"]
+    transactions = {record["id"] for record in records(messages, "stripe_balance_transactions")}
+    assert transactions == {"txn_re_0000000000000007", "txn_ch_0000000000000521"}
+    customers = {record["id"]: record for record in records(messages, "stripe_customers")}
+    assert customers["cus_0000000000000005"]["name"] == "Ada Lovelace"
+    assert customers["cus_0000000000000005"]["_sdc_deleted_at"] is None
+    assert customers["cus_0000000000000097"]["_sdc_deleted_at"] is not None
+    assert customers["cus_0000000000000097"]["email"] == "c97@example.com"
+    assert numbers(stripe.extract()) == {}
+
+
+def test_an_object_made_and_changed_between_two_runs_comes_once(stripe: Stripe) -> None:
+    """Two versions of a key in one load could not be told apart."""
+    stripe.extract()
+    stripe.now += 3600
+    stripe.shop.execute(
+        f"insert into shop.orders values (521, 3, null, 'web', 'cancelled', 'EUR', 0, to_timestamp({stripe.now - 900}),"
+        f" to_timestamp({stripe.now - 300}))",
+        "insert into shop.order_items values (521, 521, 1, 1, 60, 0, 0, now())",
+    )
+    (charge,) = records(stripe.extract(), "stripe_charges")
+    assert charge["refunded"] is True
+
+
+def test_what_is_not_listed_yet_is_left_to_the_next_run(stripe: Stripe) -> None:
+    """A list that lags behind by seconds would lose what it does not show yet, once the bookmark is past it."""
+    stripe.extract(settle_seconds=10)
+    stripe.now += 60
+    moment = stripe.now - 5
+    late = f"(521, 3, null, 'web', 'placed', 'EUR', 0, to_timestamp({moment}), to_timestamp({moment}))"
+    assert records(stripe.extract(settle_seconds=10), "stripe_charges") == []
+    stripe.shop.execute(
+        f"insert into shop.orders values {late}",
+        "insert into shop.order_items values (521, 521, 1, 1, 60, 0, 0, now())",
+    )
+    stripe.now += 60
+    assert len(records(stripe.extract(settle_seconds=10), "stripe_charges")) == 1
+
+
+def test_events_that_are_gone_mean_a_complete_read(stripe: Stripe) -> None:
+    """Events are kept for 30 days: after a longer pause no one can tell what has changed."""
+    stripe.extract()
+    stripe.now += 31 * 86_400
+    cancel(stripe, 7, stripe.now - 30 * 86_400 - 600)
+    messages = stripe.extract()
+    assert numbers(messages)["stripe_charges"] == ORDERS + ORDERS // 37
+    assert "stripe_charges" in [message["stream"] for message in messages if message["type"] == "ACTIVATE_VERSION"]
+
+
+@pytest.mark.parametrize("kind", ["429", "500", "html", "truncated", "again", "slow"])
+def test_bad_answers_neither_lose_nor_double_a_row(stripe: Stripe, kind: Kind) -> None:
+    whole = numbers(stripe.messages())
+    before = stripe.faults.requests
+    # In the order in which streams are read, by name.
+    for path in ("balance_transactions", "charges"):
+        stripe.faults.plan(*[Fault(kind, f"/stripe/v1/{path}")] * 2)
+    messages = stripe.extract()
+    assert stripe.faults.left == 0
+    assert stripe.faults.requests > before
+    assert numbers(messages) == whole
+    for stream in STREAMS:
+        ids = [record["id"] for record in records(messages, stream)]
+        assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("429", "rate_limit"), ("500", "status 500"), ("html", "text/html"), ("truncated", "not complete")],
+)
+def test_an_api_that_stays_bad_ends_in_a_clear_error(stripe: Stripe, kind: Kind, said: str) -> None:
+    """And its bookmark stays where it was: the marker of an unfinished read is in the last state."""
+    stripe.faults.plan(*[Fault(kind, "/stripe/v1/charges")] * 6)
+    output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with pytest.raises(ServiceError, match=said) as failed, contextlib.redirect_stdout(output):
+        TapStripe(config={"api_key": KEY, "api_url": stripe.url, "first_wait_seconds": 0.01}).sync_all()
+    assert "6 attempts" in str(failed.value)
+    assert KEY not in str(failed.value)
+    output.seek(0)
+    states = [json.loads(line)["value"] for line in output if '"STATE"' in line]
+    assert "progress_markers" in states[-1]["bookmarks"]["stripe_charges"]
+
+
+def test_a_wrong_key_is_told_at_once(stripe: Stripe) -> None:
+    with pytest.raises(ServiceError, match="api_key") as failed:
+        stripe.messages(api_key="rk_test_wrong")
+    assert "rk_test_wrong" not in str(failed.value)
+
+
+def test_expanded_fields_hold_the_object(stripe: Stripe) -> None:
+    messages = stripe.messages(expand=["stripe_charges.balance_transaction"])
+    paid = next(record for record in records(messages, "stripe_charges") if record["paid"])
+    assert json.loads(paid["balance_transaction"])["object"] == "balance_transaction"
+    with pytest.raises(ValueError, match=r"charges\.customer"):
+        stripe.messages(expand=["charges.customer"])
+
+
+def test_lake_and_position_go_together(stripe: Stripe) -> None:
+    """A run whose state was lost after its commit must not double a row: the table's position is told."""
+    stripe.load(stripe.lines())
+    assert stripe.shop.count("stripe_charges") == ORDERS + ORDERS // 37
+    state = json.loads(json.dumps(stripe.state))
+    stripe.now += 3600
+    cancel(stripe, 7, stripe.now - 600)
+    lines = stripe.lines()
+    stripe.load(lines)
+    assert stripe.shop.count("stripe_charges") == ORDERS + ORDERS // 37 + 1
+    # The state of the second run was lost: the same rows are offered again, and refused.
+    with pytest.raises(Exception, match="doubled or lost"):
+        stripe.load(lines)
+    assert stripe.shop.count("stripe_charges") == ORDERS + ORDERS // 37 + 1
+    # What the tables say wins over the lost state.
+    positions = Path(stripe.shop.folder) / "positions.json"
+    positions.parent.mkdir(parents=True, exist_ok=True)
+    positions.write_text(json.dumps(stripe.state["bookmarks"]))
+    stripe.state = state
+    assert numbers(stripe.messages(positions_file=str(positions))) == {}
