@@ -17,7 +17,7 @@ from conftest import PACKAGES, Shop
 from dagster_pipes import encode_param
 from headwater_ingest.logs import parse
 from headwater_ingest.main import parse_arguments
-from headwater_ingest.run import Request, StreamResult, judge
+from headwater_ingest.run import Report, Request, StreamResult, judge
 
 ALL = Request("tap-shop", "target-iceberg", (), full_refresh=False)
 ORDERS = StreamResult("orders", "raw.orders", 3, 1, 900, 7, 0.5)
@@ -50,9 +50,10 @@ def test_log_lines_are_short_and_keep_what_failed() -> None:
 
 def test_requested_stream_that_was_not_loaded_is_a_failure() -> None:
     request = Request("tap-shop", "target-iceberg", ("orders", "nope"), full_refresh=False)
-    assert judge(request, (ORDERS,), 0, []).failure == "tap-shop has no stream nope: check the name, or the grants"
-    assert judge(ALL, (ORDERS,), 0, []).failure is None
-    assert "exited with 1; not loaded: nope" in str(judge(request, (ORDERS,), 1, []).failure)
+    report = Report((ORDERS,))
+    assert judge(request, report, 0, []).failure == "tap-shop has no stream nope: check the name, or the grants"
+    assert judge(ALL, report, 0, []).failure is None
+    assert "exited with 1; not loaded: nope" in str(judge(request, report, 1, []).failure)
 
 
 @pytest.fixture

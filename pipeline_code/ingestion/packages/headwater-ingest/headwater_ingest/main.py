@@ -13,7 +13,10 @@ from collections.abc import Iterator, Sequence
 
 from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, PipesContext, open_dagster_pipes
 
-from headwater_ingest.run import Request, StreamResult, run
+from headwater_ingest.run import Finding, Request, StreamResult, run
+
+CHECK = "contract"
+"""Name of the asset check in Dagster."""
 
 
 def parse_arguments(arguments: Sequence[str]) -> Request:
@@ -52,6 +55,26 @@ def materialize(context: PipesContext, result: StreamResult) -> None:
             "table": result.table,
             "files": result.files,
             "bytes": result.bytes,
+            "quarantined": result.quarantined,
+            "contract": result.contract if result.contract is not None else "none",
+        },
+    )
+
+
+def check(context: PipesContext, stream: str, contract: str | None, findings: Sequence[Finding]) -> None:
+    """Report the asset check `contract` of a stream: it passes where nothing deviates."""
+    key = f"raw/{stream}"
+    if key not in context.asset_keys:
+        return
+    described = [f"- **{each.severity}** {each.message}. {each.decision}." for each in findings]
+    context.report_asset_check(
+        check_name=CHECK,
+        asset_key=key,
+        passed=not findings,
+        severity="WARN" if all(each.severity == "warn" for each in findings) else "ERROR",
+        metadata={
+            "findings": {"raw_value": "\n".join(described) if described else "none", "type": "md"},
+            "contract": contract if contract is not None else "none",
         },
     )
 
@@ -70,6 +93,12 @@ def main() -> None:
             show(f"{stream.table}: {stream.rows} rows in {stream.seconds:.1f} s, snapshot {stream.snapshot_id}")
             if context is not None:
                 materialize(context, stream)
+                check(context, stream.stream, stream.contract, stream.findings)
+        for failed in result.failed:
+            if context is not None:
+                check(context, failed.stream, failed.contract, failed.findings)
+        for each in [each for stream in (*result.streams, *result.failed) for each in stream.findings]:
+            show(f"{each.severity.upper()}: {each.message}. {each.decision}.")
         if result.failure is not None:
             print(f"ingestion failed: {result.failure}", file=sys.stderr, flush=True)
     sys.exit(0 if result.failure is None else 1)

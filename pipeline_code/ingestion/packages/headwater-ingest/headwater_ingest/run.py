@@ -48,8 +48,22 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What deviates from a stream's contract; `severity` is warn, error, or fail (nothing was loaded)."""
+
+    kind: str
+    column: str
+    severity: str
+    message: str
+    decision: str
+
+
+@dataclass(frozen=True)
 class StreamResult:
-    """What the target says about one stream. `snapshot_id` is None while the table has never held a row."""
+    """What the target says about one stream. `snapshot_id` is None while the table has never held a row.
+
+    `quarantined` rows could not be stored. `contract` is the contract's file and version, None where there is none.
+    """
 
     stream: str
     table: str
@@ -58,30 +72,61 @@ class StreamResult:
     bytes: int
     snapshot_id: int | None
     seconds: float
+    quarantined: int = 0
+    contract: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class FailedStream:
+    """A stream that was not loaded, and what the target found."""
+
+    stream: str
+    contract: str | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the target says at the end of a run."""
+
+    streams: tuple[StreamResult, ...] = ()
+    failed: tuple[FailedStream, ...] = ()
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """The streams that were loaded, and why the run failed (None if it did not)."""
+    """The streams that were loaded, those that were not, and why the run failed (None if it did not)."""
 
     streams: tuple[StreamResult, ...]
     failure: str | None
+    failed: tuple[FailedStream, ...] = ()
 
 
-def read_report(path: Path) -> tuple[StreamResult, ...]:
+def read_report(path: Path) -> Report:
     """Return the target's report, empty if it wrote none."""
     if not path.exists():
-        return ()
-    return tuple(StreamResult(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines())
+        return Report()
+    streams, failed = [], []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        entry["findings"] = tuple(Finding(**each) for each in entry["findings"])
+        if entry.pop("failed", False):
+            failed.append(FailedStream(**entry))
+        else:
+            streams.append(StreamResult(**entry))
+    return Report(tuple(streams), tuple(failed))
 
 
-def judge(request: Request, streams: tuple[StreamResult, ...], code: int, errors: Sequence[LogLine]) -> RunResult:
+def judge(request: Request, report: Report, code: int, errors: Sequence[LogLine]) -> RunResult:
     """Decide whether the run failed: by Meltano's exit code, or by a requested stream that was not loaded."""
+    streams = report.streams
     missing = sorted(set(request.streams) - {result.stream for result in streams})
     if code != 0:
         said = "\n".join(str(line) for line in errors)
         lost = f"; not loaded: {', '.join(missing)}" if missing else ""
-        return RunResult(streams, f"meltano run {request.tap} {request.target} exited with {code}{lost}\n{said}")
+        reason = f"meltano run {request.tap} {request.target} exited with {code}{lost}\n{said}"
+        return RunResult(streams, reason, report.failed)
     if missing:
         return RunResult(streams, f"{request.tap} has no stream {', '.join(missing)}: check the name, or the grants")
     return RunResult(streams, None)
