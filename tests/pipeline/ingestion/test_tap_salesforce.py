@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from headwater_contracts import read_source
 from headwater_tap.calls import ServiceError
 from pyiceberg.types import BooleanType, DateType, DecimalType, StringType, TimestamptzType
 from tap_salesforce.columns import Column, FieldValueError
 from tap_salesforce.usage import LimitError
 from tap_salesforce.window import SEEN_MOST, Bookmark, Sent, Window
 from target_iceberg.target import IncompleteStreamError
+from target_iceberg.types import iceberg_schema
 
-from tests.pipeline.ingestion.conftest import Server
+from tests.pipeline.ingestion.conftest import PACKAGES, Server
 from tests.pipeline.ingestion.wholesale import SECRET, Organisation, organisation
 
 STREAMS = ("accounts", "opportunities", "opportunity_line_items", "products")
@@ -326,6 +328,27 @@ def test_a_full_refresh_replaces_what_is_there(petco: Organisation) -> None:
     petco.state = {}
     petco.replicate()
     assert petco.count(OPPORTUNITIES) == 300
+
+
+def test_the_contracts_say_what_the_tap_sends(petco: Organisation) -> None:
+    """A contract that is wrong from the start would report drift at the first load."""
+    contracts = read_source(PACKAGES.parent / "contracts" / "salesforce").streams
+    schemas = {each["stream"]: each["schema"] for each in petco.extract() if each["type"] == "SCHEMA"}
+    assert {contract.stream for contract in contracts} == set(schemas)
+    for contract in contracts:
+        sent = schemas[contract.stream]
+        kinds = {
+            field.name: (str(field.field_type), field.required)
+            for field in iceberg_schema(contract.stream, sent, ["Id"]).fields
+            if field.name in contract.columns
+        }
+        assert set(contract.columns) == set(sent["properties"]) - {"_sdc_deleted_at"}
+        names = {"text": "string", "numeric(18,2)": "decimal(18, 2)", "numeric(12,2)": "decimal(12, 2)"}
+        names |= {"numeric(5,2)": "decimal(5, 2)", "numeric(3,0)": "decimal(3, 0)"}
+        assert kinds == {
+            column.name: (names.get(str(column.type), str(column.type)), column.required)
+            for column in contract.columns.values()
+        }
 
 
 # Parts

@@ -33,7 +33,7 @@ STREAMS = {
 class TapSalesforce(Tap):
     """Replicates objects of one Salesforce organisation."""
 
-    name = "tap-headwater-salesforce"
+    name = "tap-salesforce"
     package_name = "tap-headwater-salesforce"
     dynamic_catalog = True
     message_writer_class = MsgSpecWriter
