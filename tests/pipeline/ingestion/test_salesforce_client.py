@@ -16,11 +16,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from conftest import Server
 from simple_salesforce import Salesforce, SalesforceMalformedRequest, SalesforceResourceNotFound
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed
-
-from tests.pipeline.ingestion.conftest import Server
-from tests.pipeline.ingestion.wholesale import CLIENT_ID, SECRET, Organisation, organisation
+from wholesale import CLIENT_ID, SECRET, Organisation, organisation
 
 
 class AtStandIn(requests.adapters.HTTPAdapter):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import PACKAGES, Server
 from headwater_contracts import read_source
 from headwater_tap.calls import ServiceError
 from pyiceberg.types import BooleanType, DateType, DecimalType, StringType, TimestamptzType
@@ -21,9 +22,7 @@ from tap_salesforce.usage import LimitError
 from tap_salesforce.window import SEEN_MOST, Bookmark, Sent, Window
 from target_iceberg.target import IncompleteStreamError
 from target_iceberg.types import iceberg_schema
-
-from tests.pipeline.ingestion.conftest import PACKAGES, Server
-from tests.pipeline.ingestion.wholesale import SECRET, Organisation, organisation
+from wholesale import SECRET, Organisation, organisation
 
 STREAMS = ("accounts", "opportunities", "opportunity_line_items", "products")
 OPPORTUNITIES, LINES = "salesforce_opportunities", "salesforce_opportunity_line_items"

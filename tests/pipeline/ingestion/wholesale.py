@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conftest import PASSWORD, Server, Shop
 from tap_salesforce.tap import TapSalesforce
 
-from tests.pipeline.ingestion.conftest import PASSWORD, Server, Shop
 from tests.pipeline.serving import served
 
 SOURCES = Path(__file__).parents[3] / "pipeline_code" / "sources"
@@ -88,14 +88,12 @@ class Organisation(Shop):
 @contextlib.contextmanager
 def organisation(server: Server, database: str, folder: Path, **service: Any) -> Iterator[Organisation]:
     """Make a database with ROWS and serve it; `service` are settings of the stand-in."""
-    from petco.api.faults import Faults, Faulty
-    from petco.api.settings import SalesforceAccess
+    from petco.api.app import application
+    from petco.api.faults import Faults
+    from petco.api.settings import Access, SalesforceAccess
     from petco.api.shop import Shop as Tables
     from petco.database import Server as Place
     from petco.salesforce.organisation import Organisation as Service
-    from petco.salesforce.service import salesforce
-    from starlette.applications import Starlette
-    from starlette.routing import Mount
 
     with server.connect() as connection:
         connection.execute(f"CREATE DATABASE {database}")
@@ -105,9 +103,5 @@ def organisation(server: Server, database: str, folder: Path, **service: Any) ->
     scripts = [(SOURCES / "petco" / name).read_text() for name in ("schema.sql", "indexes.sql")]
     made.execute(scripts[0], ROWS, scripts[1])
     tables = Tables(Place(server.host, server.port, database, "postgres", PASSWORD))
-    app = Faulty(Starlette(routes=[Mount("/salesforce", app=salesforce(tables, known))]), faults)
-    try:
-        with served(app) as made.address:
-            yield made
-    finally:
-        tables.close()
+    with served(application(tables, Access(), faults=faults, organisation=known)) as made.address:
+        yield made

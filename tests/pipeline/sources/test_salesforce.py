@@ -81,23 +81,18 @@ def serve(shop: Shop) -> Serve:
     assert shop.init("shop").returncode == 0
     made = shop.petco(*SEED)
     assert made.returncode == 0, made.stderr
-    from petco.api.settings import SalesforceAccess
+    from petco.api.app import application
+    from petco.api.settings import Access, SalesforceAccess
     from petco.api.shop import Shop as Tables
     from petco.database import Server
     from petco.salesforce.organisation import Organisation
-    from petco.salesforce.service import salesforce
-    from starlette.applications import Starlette
-    from starlette.routing import Mount
 
     @contextmanager
     def serving(**settings: Any) -> Iterator[tuple[Client, Any]]:
         organisation = Organisation(SalesforceAccess(*CLIENT), **settings)
         tables = Tables(Server("127.0.0.1", shop.port, "shop", "shop", shop.password("shop")))
-        try:
-            with served(Starlette(routes=[Mount("/salesforce", app=salesforce(tables, organisation))])) as address:
-                yield Client(f"{address}/salesforce"), organisation
-        finally:
-            tables.close()
+        with served(application(tables, Access(), organisation=organisation)) as address:
+            yield Client(f"{address}/salesforce"), organisation
 
     return serving
 

@@ -21,16 +21,26 @@ from petco.salesforce.service import salesforce
 from petco.stripe.service import stripe
 
 
-def application(shop: Shop, access: Access, *, clock: Clock = now, faults: Faults | None = None) -> ASGIApp:
+def application(
+    shop: Shop,
+    access: Access,
+    *,
+    clock: Clock = now,
+    faults: Faults | None = None,
+    organisation: Organisation | None = None,
+) -> ASGIApp:
     """Returns the stand-ins of the services that `access` opens, each below its name: /stripe, /salesforce.
 
-    It closes `shop` when it ends. `faults`: for tests, what is to go wrong.
+    It closes `shop` when it ends. For tests: `faults`, what is to go wrong; `organisation`, Salesforce's with other
+    limits and permissions than the example's.
     """
     services: list[BaseRoute] = []
     if access.stripe is not None:
         services.append(Mount("/stripe", app=stripe(shop, access.stripe, clock)))
-    if access.salesforce is not None:
-        services.append(Mount("/salesforce", app=salesforce(shop, Organisation(access.salesforce, clock))))
+    if organisation is None and access.salesforce is not None:
+        organisation = Organisation(access.salesforce, clock)
+    if organisation is not None:
+        services.append(Mount("/salesforce", app=salesforce(shop, organisation)))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
