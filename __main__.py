@@ -74,8 +74,8 @@ Ingestion(
     IngestionArgs(platform, stack.ingestion, source, state, catalog, storage.store("ingestion")),
     inside,
 )
-runs = database.connection("dagster")
-Orchestration("orchestration", OrchestrationArgs(platform, stack.orchestration, runs, engine, source), inside)
+runs, metrics = database.connection("dagster"), cloud.metrics(platform) if stack.kubernetes.kind == "eks" else None
+Orchestration("orchestration", OrchestrationArgs(platform, stack.orchestration, runs, engine, source, metrics), inside)
 metadata = database.connection("superset")
 dashboards = Dashboards("dashboards", DashboardsArgs(platform, stack.dashboards, metadata, engine), inside)
 

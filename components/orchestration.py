@@ -10,7 +10,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import settings
-from components.connections import Database, Platform, QueryEngine
+from components.connections import Database, Metrics, Platform, QueryEngine
 from components.database import authority_mounts
 from components.ingestion import shop_environment
 from components.kubernetes import network, pods, workloads
@@ -40,13 +40,14 @@ RULES = (
 
 @dataclass(frozen=True)
 class OrchestrationArgs:
-    """database: Dagster's own. source: what the new-rows sensor looks at."""
+    """database: Dagster's own. source: what the new-rows sensor looks at. metrics: None where nobody watches."""
 
     platform: Platform
     settings: settings.Orchestration
     database: Database
     engine: QueryEngine
     source: Database | None
+    metrics: Metrics | None = None
 
 
 class Orchestration(pulumi.ComponentResource):
@@ -59,6 +60,8 @@ class Orchestration(pulumi.ComponentResource):
         image, memory = args.platform.image("orchestration"), args.settings
         identity = Identity("dagster", "instance", VERSION, args.platform.namespace)
         environment = plain_environment(args.database, args.engine, args.source)
+        if args.metrics is not None:
+            environment |= args.metrics.environment()
         passwords = {"DAGSTER_PG_PASSWORD": args.database.password}
         if args.source is not None:
             passwords["SHOP_PASSWORD"] = args.source.password
@@ -69,6 +72,7 @@ class Orchestration(pulumi.ComponentResource):
             workloads.config_map(ENVIRONMENT, identity, known, child),
             workloads.secret(ENVIRONMENT, identity, passwords, child),
             *args.database.ready,
+            *(args.metrics.ready if args.metrics is not None else ()),
         )
         self._account_name = self._account(identity, child)
         # The image is in every pod's template already; the rest of the environment is not.

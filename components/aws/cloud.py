@@ -17,6 +17,7 @@ from components.aws.glue import Glue, GlueArgs
 from components.aws.key import Key
 from components.aws.network import Network
 from components.aws.nodes import SPOT, Nodes
+from components.aws.observability import Observability, ObservabilityArgs
 from components.aws.registry import EcrRegistry
 from components.aws.storage import Pods, S3Storage, StorageArgs
 from components.connections import Platform, S3Credentials
@@ -107,11 +108,26 @@ class Cloud:
         )
         return Rds("database", args, pulumi.ResourceOptions(providers={"kubernetes": self.kubernetes}))
 
+    def metrics(self, platform: Platform) -> connections.Metrics | None:
+        """Watch the stack, and return where the pipeline publishes; None where the settings ask for no watch."""
+        watched = self._stack.observability
+        if watched.kind == "none":
+            return None
+        args = ObservabilityArgs(
+            self._account, self._cluster, self._platform_key.arn, platform.namespace, self.ready,
+            self._stack.database, watched,
+        )  # fmt: skip
+        self._observability = Observability("observability", args)
+        return self._observability.metrics
+
     @cached_property
     def _platform_key(self) -> Key:
         name = self._account.name()
-        log_groups = (f"/{name}/*", f"/aws/eks/{name}/*")
-        return Key("platform-key", self._account, f"Secrets, logs and images of {name}", log_groups=log_groups)
+        log_groups = (f"/{name}/*", f"/aws/eks/{name}/*", f"/aws/containerinsights/{name}/*")
+        return Key(
+            "platform-key", self._account, f"Secrets, logs, images and alarms of {name}", log_groups=log_groups,
+            alarms=self._stack.observability.kind == "cloudwatch",
+        )  # fmt: skip
 
     @cached_property
     def _network(self) -> Network:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pulumi
 import pulumi_aws as aws
@@ -108,12 +109,15 @@ class Cluster(pulumi.ComponentResource):
         )
         self.register_outputs({"name": cluster.name})
 
-    def add_on(self, name: str, *after: pulumi.Resource) -> aws.eks.Addon:
-        """Install an EKS add-on, in the version that EKS has for the cluster's."""
+    def add_on(
+        self, name: str, *after: pulumi.Resource, configuration: Mapping[str, object] | None = None
+    ) -> aws.eks.Addon:
+        """Install an EKS add-on, in the version that EKS has for the cluster's. configuration: of the add-on's own."""
         return aws.eks.Addon(
             name,
             addon_name=name,
             cluster_name=self.cluster_name,
+            configuration_values=None if configuration is None else json.dumps(configuration, sort_keys=True),
             resolve_conflicts_on_create="OVERWRITE",
             resolve_conflicts_on_update="PRESERVE",
             tags=tags(COMPONENT),

@@ -23,6 +23,7 @@ class Key(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
         *,
         log_groups: tuple[str, ...] = (),
+        alarms: bool = False,
     ) -> None:
         super().__init__("headwater:aws:Key", name, None, opts)
         child = account.child(self, holds_data=True)
@@ -31,7 +32,7 @@ class Key(pulumi.ComponentResource):
             description=description,
             enable_key_rotation=True,
             deletion_window_in_days=WAIT_DAYS if account.settings.deletion_protection else SHORTEST_WAIT_DAYS,
-            policy=policies.key_policy(account.settings.account, account.region, log_groups),
+            policy=policies.key_policy(account.settings.account, account.region, log_groups, alarms=alarms),
             tags=tags(name),
             opts=child,
         )

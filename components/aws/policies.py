@@ -165,10 +165,40 @@ def access_log_delivery(bucket: str, account: str) -> Statement:
     }
 
 
-def key_policy(account: str, region: str, log_groups: Sequence[str] = ()) -> str:
+def metrics_access(namespace: str) -> list[Statement]:
+    """Return what lets a workload publish metrics, to one namespace of CloudWatch; metrics are no resources to IAM."""
+    only = {"StringEquals": {"cloudwatch:namespace": namespace}}
+    return [allow("PublishMetrics", ["cloudwatch:PutMetricData"], ["*"], only)]
+
+
+def agent_access(account: str, region: str, log_groups: str, namespace: str) -> list[Statement]:
+    """Return what CloudWatch's agent needs on a node: its log groups (a pattern), its metrics, and what nodes are."""
+    group = f"arn:aws:logs:{region}:{account}:log-group:{log_groups}"
+    write = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+    return [
+        *metrics_access(namespace),
+        allow("WriteLogs", write, [group, f"{group}:log-stream:*"]),
+        allow("Find", ["logs:DescribeLogGroups", "ec2:DescribeTags", "ec2:DescribeVolumes"], ["*"]),
+    ]
+
+
+def alarms_publish(topic: str, account: str, alarms: str) -> Statement:
+    """Return the statement of a topic's policy that lets the account's alarms (a pattern of ARNs) publish to it."""
+    return {
+        "Sid": "Alarms",
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": topic,
+        "Condition": {"StringEquals": {"aws:SourceAccount": account}, "ArnLike": {"aws:SourceArn": alarms}},
+    }
+
+
+def key_policy(account: str, region: str, log_groups: Sequence[str] = (), *, alarms: bool = False) -> str:
     """Return a KMS key's policy: IAM policies of the account decide, as KMS has it by default.
 
-    log_groups: patterns of the names of log groups that CloudWatch Logs may encrypt with the key.
+    log_groups: patterns of the names of log groups that CloudWatch Logs may encrypt with the key. alarms: whether
+    CloudWatch's alarms may send to a topic that the key encrypts; SNS asks KMS in their name.
     """
     statements: list[Statement] = [
         {
@@ -190,6 +220,17 @@ def key_policy(account: str, region: str, log_groups: Sequence[str] = ()) -> str
                 "Action": ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"],
                 "Resource": "*",
                 "Condition": {"ArnLike": context},
+            }
+        )
+    if alarms:
+        statements.append(
+            {
+                "Sid": "Alarms",
+                "Effect": "Allow",
+                "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+                "Resource": "*",
+                "Condition": {"StringEquals": {"aws:SourceAccount": account}},
             }
         )
     return document(statements)

@@ -17,7 +17,7 @@ from components.connections.database import (
     QueryEngine,
     SslMode,
 )
-from components.connections.platform import Exposure, Placement, Platform, Registry
+from components.connections.platform import Exposure, Metrics, Placement, Platform, Registry
 from components.connections.storage import EXCHANGE, LAKE, ObjectStore, S3Credentials
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Database",
     "Exposure",
     "Glue",
+    "Metrics",
     "ObjectStore",
     "Placement",
     "Platform",

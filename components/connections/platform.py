@@ -68,6 +68,19 @@ class Placement:
 
 
 @dataclass(frozen=True)
+class Metrics:
+    """Where the pipeline publishes its own facts: a namespace of CloudWatch. ready: the identity that may."""
+
+    namespace: str
+    region: str
+    ready: tuple[pulumi.Resource, ...] = ()
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables of whoever publishes."""
+        return {"METRICS_NAMESPACE": self.namespace, "AWS_DEFAULT_REGION": self.region}
+
+
+@dataclass(frozen=True)
 class Platform:
     """What every component stands on.
 

@@ -1,7 +1,7 @@
 """The stack's configuration, read and checked once; nothing else reads `pulumi.Config` or the environment."""
 
 from components.settings.aws import Aws
-from components.settings.base import DnsLabel, Model, mebibytes
+from components.settings.base import DnsLabel, Model, mebibytes, seconds
 from components.settings.loading import (
     CATALOG_CREDENTIAL,
     CATALOG_TOKEN,
@@ -11,6 +11,7 @@ from components.settings.loading import (
     parse,
     root_secret,
 )
+from components.settings.observability import Observability
 from components.settings.roles import ECR, Catalog, Database, Exposure, Images, Kubernetes, NodePorts, Storage
 from components.settings.stack import Settings
 from components.settings.trino import TRINO_MINIMUM_MIB, Trino, TrinoWorkers
@@ -33,6 +34,7 @@ __all__ = [
     "Kubernetes",
     "Model",
     "NodePorts",
+    "Observability",
     "Orchestration",
     "Settings",
     "Storage",
@@ -44,4 +46,5 @@ __all__ = [
     "mebibytes",
     "parse",
     "root_secret",
+    "seconds",
 ]

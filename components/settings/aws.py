@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
+import zoneinfo
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from components.settings.base import Model, Url
+from components.settings.base import Email, Model, Url
 
 # A subnet for nodes holds 1,024 addresses or more: pods take them in blocks of 16 a node.
 LARGEST_PREFIX_LENGTH = 20
 # RDS keeps automated backups for at most this many days.
 LONGEST_BACKUP_DAYS = 35
 ONE_OR_EACH = Literal["single", "per_zone"]
+Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="a time such as 07:30, quoted")]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+SHORTEST_DAY_MINUTES = 120
+LATEST_SLEEP_MINUTES = 23 * 60 + 30
 Days = Annotated[int, Field(ge=0, le=3650, description="days")]
 # What CloudWatch Logs accepts, https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 LogDays = Literal[
@@ -106,7 +111,47 @@ class Budget(Model):
     """A mail at 80 % of the month's limit, at 100 %, and when the forecast passes it."""
 
     monthly_usd: Annotated[int, Field(ge=1)]
-    emails: list[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]] = Field(min_length=1, max_length=10)
+    emails: list[Email] = Field(min_length=1, max_length=10)
+
+
+class Schedule(Model):
+    """When a stack is awake: from `wake` to `sleep`, on `days`. Around them nothing runs that costs by the hour.
+
+    Times of a day rather than cron: Kubernetes and EventBridge write cron differently, and what goes to sleep goes one
+    after the other.
+    """
+
+    wake: Clock = "07:00"
+    sleep: Clock = "20:00"
+    days: list[Day] = Field(default=["mon", "tue", "wed", "thu", "fri"], min_length=1, max_length=7)
+    timezone: Annotated[str, Field(description="like Europe/Berlin")] = "UTC"
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in zoneinfo.available_timezones():
+            raise ValueError(f"{value} is no time zone of the IANA database, such as Europe/Berlin")
+        return value
+
+    @model_validator(mode="after")
+    def _awake(self) -> Schedule:
+        if minutes(self.sleep) - minutes(self.wake) < SHORTEST_DAY_MINUTES:
+            raise ValueError(f"awake from {self.wake} to {self.sleep}: that is less than two hours of one day")
+        if minutes(self.sleep) > LATEST_SLEEP_MINUTES:
+            raise ValueError(f"sleep {self.sleep} is after 23:30; the database stops a quarter of an hour later")
+        if len(set(self.days)) != len(self.days):
+            raise ValueError("each day once")
+        return self
+
+    @property
+    def share_awake(self) -> float:
+        """Return the part of a week that the stack is awake, 0 to 1."""
+        return (minutes(self.sleep) - minutes(self.wake)) * len(self.days) / (7 * 24 * 60)
+
+
+def minutes(clock: str) -> int:
+    """Return the minutes from midnight to a time such as 07:30."""
+    return int(clock[:2]) * 60 + int(clock[3:])
 
 
 class Ci(Model):
@@ -127,6 +172,7 @@ class Aws(Model):
 
     name: begins every resource's name; None is `headwater-<stack>`. endpoint: of an AWS emulator, for every client and
     provider; None is AWS. deletion_protection: nothing that holds data can be destroyed, by Pulumi or by hand.
+    schedule: puts the stack to sleep at night; None is never.
     """
 
     account: Annotated[str, Field(pattern=r"^[0-9]{12}$", description="an account's 12 digits, quoted")]
@@ -143,6 +189,7 @@ class Aws(Model):
     tags: Tags
     budget: Budget | None = None
     ci: Ci | None = None
+    schedule: Schedule | None = None
 
     @model_validator(mode="after")
     def _protected_data_has_backups(self) -> Aws:

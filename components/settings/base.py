@@ -13,12 +13,20 @@ Cpu = Annotated[str, Field(pattern=r"^([1-9][0-9]*m?)$", description="cores, suc
 NodePort = Annotated[int, Field(ge=30000, le=32767)]
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", description="a DNS label")]
 AbsolutePath = Annotated[str, Field(pattern=r"^/")]
+Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]*[smh]$", description="a time such as 90s, 5m or 2h")]
+Percent = Annotated[int, Field(ge=10, le=95, description="percent")]
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", description="a mail address")]
 Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+(/\S*)?$")]
 
 
 def mebibytes(quantity: str) -> int:
     """Return the number of MiB in a quantity such as 2816Mi or 4Gi."""
     return int(quantity[:-2]) * (1024 if quantity.endswith("Gi") else 1)
+
+
+def seconds(duration: str) -> int:
+    """Return the seconds in a duration such as 90s, 5m or 2h."""
+    return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration[-1]]
 
 
 class Model(BaseModel):

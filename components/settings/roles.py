@@ -69,6 +69,12 @@ class Catalog(Model):
     memory: Quantity = "640Mi"
 
 
+# GiB of memory, https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.DBInstanceClass.Summary.html
+_BURSTABLE_GIB = {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32}
+_GENERAL_GIB = {"large": 8, "xlarge": 16, "2xlarge": 32, "4xlarge": 64, "8xlarge": 128}
+_MEMORY_GIB = {"large": 16, "xlarge": 32, "2xlarge": 64, "4xlarge": 128, "8xlarge": 256}
+
+
 class Database(Model):
     """The platform's PostgreSQL: in the cluster, or Amazon RDS.
 
@@ -87,6 +93,16 @@ class Database(Model):
     version: Annotated[str, Field(pattern=r"^1[5-9]$", description="a major version, 15 to 19")] = "17"
     max_size: Quantity = "100Gi"
     ca_bundle: str | None = None
+
+    @property
+    def most_connections(self) -> int | None:
+        """Connections that RDS allows by default, `DBInstanceClassMemory / 9531392`; None for a class not known here.
+
+        The class's whole memory counts here; RDS keeps about a tenth of it to itself.
+        """
+        _, family, size = self.instance_class.split(".")
+        ratio = {"t": _BURSTABLE_GIB, "m": _GENERAL_GIB, "r": _MEMORY_GIB}.get(family[0], {})
+        return None if size not in ratio else min(5000, ratio[size] * 2**30 * 9 // 10 // 9531392)
 
 
 class NodePorts(Model):

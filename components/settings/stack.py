@@ -9,6 +9,7 @@ from pydantic import Field
 
 from components.settings.aws import Aws
 from components.settings.base import Model, mebibytes
+from components.settings.observability import Observability
 from components.settings.roles import ECR, Catalog, Database, Images, Kubernetes, Storage
 from components.settings.trino import Trino
 from components.settings.workloads import Dashboards, Example, Ingestion, Orchestration
@@ -30,6 +31,7 @@ class Settings(Model):
     ingestion: Ingestion = Ingestion()
     orchestration: Orchestration = Orchestration()
     dashboards: Dashboards = Dashboards()
+    observability: Observability = Observability()
     example: Example = Example()
     generations: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
 
@@ -39,6 +41,7 @@ def contradictions(settings: Settings) -> Iterator[tuple[str, object, str]]:
     yield from _without_account(settings)
     yield from _storage_and_catalog(settings)
     yield from _cluster(settings)
+    yield from _observability(settings)
     database = settings.database
     if database.kind == "rds":
         if mebibytes(database.size) < SMALLEST_RDS_GIB * 1024:
@@ -122,3 +125,24 @@ def _cluster(settings: Settings) -> Iterator[tuple[str, object, str]]:
     missing = {f"linux/{architecture}" for architecture in nodes} - set(settings.images.platforms)
     if cluster.kind == "eks" and missing:
         yield "images.platforms", settings.images.platforms, f"aws.cluster.nodes may start {', '.join(sorted(missing))}"
+
+
+def _observability(settings: Settings) -> Iterator[tuple[str, object, str]]:
+    watched, database = settings.observability, settings.database
+    if watched.kind == "none":
+        return
+    if settings.kubernetes.kind != "eks":
+        yield (
+            "observability.kind",
+            watched.kind,
+            "pods reach CloudWatch by EKS Pod Identity; kubernetes.kind is not 'eks'",
+        )
+    if database.kind != "rds":
+        for name in sorted({"free_storage_percent", "database_connections"} & watched.model_fields_set):
+            yield f"observability.{name}", getattr(watched, name), "it is RDS's; database.kind is 'in-cluster'"
+    elif watched.database_connections is None and database.most_connections is None:
+        yield (
+            "observability.database_connections",
+            None,
+            f"nobody wrote down how many connections {database.instance_class} allows; give the number to alarm at",
+        )

@@ -6,13 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from components.settings.base import Cpu, Model, Quantity, mebibytes
+from components.settings.base import Cpu, Duration, Model, Percent, Quantity, mebibytes
 
 TRINO_MINIMUM_MIB = 1792
 
-Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]*[smh]$", description="a time such as 90s, 5m or 2h")]
 Taint = Annotated[str, Field(pattern=r"^[^=:\s]+(=[^=:\s]*)?(:(NoSchedule|PreferNoSchedule|NoExecute))?$")]
-Percent = Annotated[int, Field(ge=10, le=95, description="percent")]
 
 
 class TrinoWorkers(Model):

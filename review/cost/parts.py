@@ -138,6 +138,18 @@ def gigabytes(quantity: str) -> float:
     return float(quantity[:-2]) * _GIB[unit]
 
 
+def _add_on(resource: Resource, usage: Usage) -> Parts:
+    # The only add-on that is paid for: by the values that it sends, some hundreds a minute from each node.
+    if resource.at("addonName") == "amazon-cloudwatch-observability":
+        millions = usage.observations_million
+        yield Part("cloudwatch.observations", millions, f"{millions:g} million values of nodes and containers")
+
+
+def _dashboard(_: Resource, usage: Usage) -> Parts:
+    yield Part("cloudwatch.dashboard", 1, "the dashboard")
+    yield Part("cloudwatch.metric", usage.metrics, f"{usage.metrics:g} metrics of the pipeline that it shows")
+
+
 def _hourly(price: str, what: str) -> Callable[[Resource, Usage], Parts]:
     return lambda _, usage: iter((Part(price, usage.hours, what),))
 
@@ -163,7 +175,8 @@ RULES: Mapping[str, Callable[[Resource, Usage], Parts]] = {
         (Part("cloudwatch.logs", usage.log_gb, f"{usage.log_gb:g} GB taken in"),)
     ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": _monthly("cloudwatch.alarm", "the alarm"),
-    "aws:cloudwatch/dashboard:Dashboard": _monthly("cloudwatch.dashboard", "the dashboard"),
+    "aws:cloudwatch/dashboard:Dashboard": _dashboard,
+    "aws:eks/addon:Addon": _add_on,
     "aws:lb/loadBalancer:LoadBalancer": _balancer,
     "kubernetes:networking.k8s.io/v1:Ingress": _ingress,
     "kubernetes:core/v1:Service": _service,
@@ -184,7 +197,7 @@ FREE = frozenset(
             "BucketIntelligentTieringConfiguration",
         )),
         *(f"aws:eks/{name[0].lower()}{name[1:]}:{name}" for name in (
-            "AccessEntry", "AccessPolicyAssociation", "Addon", "PodIdentityAssociation",
+            "AccessEntry", "AccessPolicyAssociation", "PodIdentityAssociation",
         )),
         *(f"aws:rds/{name[0].lower()}{name[1:]}:{name}" for name in ("SubnetGroup", "ParameterGroup")),
         "aws:kms/alias:Alias", "aws:kms/keyPolicy:KeyPolicy", "aws:ecr/lifecyclePolicy:LifecyclePolicy",

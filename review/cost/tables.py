@@ -46,6 +46,8 @@ class Usage:
     log_gb: float
     kms_requests: float
     load_balancer_units: float
+    observations_million: float
+    metrics: float
 
 
 def prices(region: str, path: Path = PRICES) -> Prices:

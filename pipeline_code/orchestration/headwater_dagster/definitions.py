@@ -2,11 +2,12 @@
 
 import dagster as dg
 
-from headwater_dagster.defs import dashboards, ingestion, pipeline, transformation
+from headwater_dagster.defs import dashboards, ingestion, operations, pipeline, transformation
 
 defs = dg.Definitions.merge(
     ingestion.definitions,
     transformation.definitions,
     dashboards.definitions,
     pipeline.definitions,
+    operations.definitions,
 )

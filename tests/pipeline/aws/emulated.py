@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -298,8 +299,11 @@ def cluster(aws: Emulator, given: dict[str, Any]) -> Made:
 
 
 def add_on(aws: Emulator, given: dict[str, Any]) -> Made:
+    values = given.get("configurationValues", "{}")
+    assert json.loads(values).keys() <= {"agent", "containerLogs", "manager"}, "the add-on takes no other"
     aws.validate("eks", "CreateAddon", clusterName=given["clusterName"], addonName=given["addonName"],
-                 resolveConflicts=given["resolveConflictsOnCreate"], tags=given["tags"])  # fmt: skip
+                 configurationValues=values, resolveConflicts=given["resolveConflictsOnCreate"],
+                 tags=given["tags"])  # fmt: skip
     return {}
 
 
@@ -488,6 +492,60 @@ def budget(aws: Emulator, given: dict[str, Any]) -> Made:
     return {}
 
 
+def topic(aws: Emulator, given: dict[str, Any]) -> Made:
+    attributes = {"DisplayName": given["displayName"], "KmsMasterKeyId": given["kmsMasterKeyId"]}
+    # SNS asks KMS for the key when it encrypts, and only then says that there is none.
+    aws.client("kms").describe_key(KeyId=given["kmsMasterKeyId"])
+    made = aws.client("sns").create_topic(Name=given["name"], Attributes=attributes, Tags=tag_list(given["tags"]))
+    return {"arn": made["TopicArn"]}
+
+
+def topic_policy(aws: Emulator, given: dict[str, Any]) -> Made:
+    json.loads(given["policy"])
+    aws.client("sns").set_topic_attributes(
+        TopicArn=given["arn"], AttributeName="Policy", AttributeValue=given["policy"]
+    )
+    return {}
+
+
+def subscription(aws: Emulator, given: dict[str, Any]) -> Made:
+    aws.client("sns").subscribe(TopicArn=given["topic"], Protocol=given["protocol"], Endpoint=given["endpoint"])
+    return {}
+
+
+def metric_alarm(aws: Emulator, given: dict[str, Any]) -> Made:
+    for target in given["alarmActions"]:
+        aws.client("sns").get_topic_attributes(TopicArn=target)
+    cloudwatch = aws.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=given["name"],
+        AlarmDescription=given["alarmDescription"],
+        AlarmActions=given["alarmActions"],
+        Namespace=given["namespace"],
+        MetricName=given["metricName"],
+        Dimensions=[{"Name": name, "Value": value} for name, value in given.get("dimensions", {}).items()],
+        Statistic=given["statistic"],
+        ComparisonOperator=given["comparisonOperator"],
+        Threshold=given["threshold"],
+        Period=int(given["period"]),
+        EvaluationPeriods=int(given["evaluationPeriods"]),
+        TreatMissingData=given["treatMissingData"],
+        Tags=tag_list(given["tags"]),
+    )
+    # CloudWatch takes a day at most, all periods together.
+    assert given["period"] * given["evaluationPeriods"] <= 86400
+    (found,) = cloudwatch.describe_alarms(AlarmNames=[given["name"]])["MetricAlarms"]
+    return {"arn": found["AlarmArn"]}
+
+
+def dashboard(aws: Emulator, given: dict[str, Any]) -> Made:
+    made = aws.client("cloudwatch").put_dashboard(
+        DashboardName=given["dashboardName"], DashboardBody=given["dashboardBody"]
+    )
+    assert not made.get("DashboardValidationMessages")
+    return {}
+
+
 HANDLERS: dict[str, Callable[[Emulator, dict[str, Any]], Made]] = {
     "Vpc": vpc, "Subnet": subnet, "InternetGateway": internet_gateway, "Eip": address, "NatGateway": nat_gateway,
     "RouteTable": route_table, "Route": route, "RouteTableAssociation": association,
@@ -499,5 +557,7 @@ HANDLERS: dict[str, Callable[[Emulator, dict[str, Any]], Made]] = {
     "BucketServerSideEncryptionConfiguration": encryption, "BucketVersioning": versioning,
     "BucketPolicy": bucket_policy, "BucketLifecycleConfiguration": bucket_lifecycle, "BucketLogging": bucket_logging,
     "CatalogDatabase": glue_database, "Repository": repository, "LifecyclePolicy": repository_lifecycle,
-    "SubnetGroup": subnet_group, "ParameterGroup": parameter_group, "Instance": instance, "Budget": budget,
+    "Topic": topic, "TopicPolicy": topic_policy, "TopicSubscription": subscription, "MetricAlarm": metric_alarm,
+    "Dashboard": dashboard, "SubnetGroup": subnet_group, "ParameterGroup": parameter_group, "Instance": instance,
+    "Budget": budget,
 }  # fmt: skip

@@ -41,6 +41,10 @@ BROKEN: dict[str, dict[str, Any]] = {
     "LogGroup": {"retentionInDays": 31},
     "Instance": {"dbSubnetGroupName": "no-such-group"},
     "Addon": {"resolveConflictsOnCreate": 1},
+    "Topic": {"kmsMasterKeyId": "00000000-0000-0000-0000-000000000000"},
+    "TopicSubscription": {"topic": "arn:aws:sns:eu-central-1:123456789012:nobody"},
+    "MetricAlarm": {"alarmActions": ["arn:aws:sns:eu-central-1:123456789012:nobody"]},
+    "Dashboard": {"dashboardBody": "{"},
 }
 
 

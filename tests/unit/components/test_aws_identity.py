@@ -40,7 +40,11 @@ def lake_key() -> str:
     return output("Key", "lake-key", "arn")
 
 
+ALARM = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:headwater-staging-marts-stale"
+INSIGHTS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/containerinsights/headwater-staging"
 MAY = [
+    ("cloudwatch-agent", "logs:PutLogEvents", f"{INSIGHTS}/application:log-stream:any"),
+    ("cloudwatch-agent", "ec2:DescribeVolumes", "*"),
     ("ingestion", "s3:PutObject", RAW),
     ("ingestion", "s3:GetObject", RAW),
     ("ingestion", "s3:DeleteObject", RAW),
@@ -59,6 +63,15 @@ MAY = [
     ("trino", "glue:DeleteTable", f"{GLUE}:table/staging/stg_petco__orders"),
 ]
 MUST_NOT = [
+    ("dagster", "s3:GetObject", RAW),
+    ("dagster", "glue:GetTable", RAW_TABLE),
+    ("dagster", "cloudwatch:DeleteAlarms", ALARM),
+    ("dagster", "cloudwatch:DisableAlarmActions", ALARM),
+    ("dagster", "logs:PutLogEvents", f"{INSIGHTS}/application:log-stream:any"),
+    ("cloudwatch-agent", "logs:PutLogEvents", f"{INSIGHTS}-2/application:log-stream:any"),
+    ("cloudwatch-agent", "logs:GetLogEvents", f"{INSIGHTS}/application:log-stream:any"),
+    ("cloudwatch-agent", "logs:DeleteLogGroup", f"{INSIGHTS}/application"),
+    ("cloudwatch-agent", "s3:GetObject", RAW),
     ("ingestion", "s3:PutObject", MARTS),
     ("ingestion", "s3:GetObject", MARTS),
     ("ingestion", "s3:PutObject", f"{LAKE}/warehouse/raw_copy/1.parquet"),
@@ -127,13 +140,31 @@ def test_the_job_reads_the_master_password_and_no_other() -> None:
     assert iam.allowed(policy("database-init"), "kms:Decrypt", output("Key", "database-key", "arn"))
 
 
-def test_superset_and_dagster_have_no_identity(aws_stack: tuple[str, list[Resource], dict[str, Any]]) -> None:
+def test_superset_has_no_identity(aws_stack: tuple[str, list[Resource], dict[str, Any]]) -> None:
     """A dashboard's SQL injection must not become access to the bucket."""
     _, resources, _ = aws_stack
     accounts = {plain(r.inputs)["serviceAccount"] for r in resources if r.kind == "PodIdentityAssociation"}
-    assert accounts == {"trino", "ingestion", "database-init"}
+    assert accounts == {"trino", "ingestion", "database-init", "dagster", "cloudwatch-agent"}
     existing = {r.known_as for r in resources if r.kind == "ServiceAccount"}
-    assert accounts <= existing
+    # The agent's is made by EKS, with the add-on.
+    assert accounts - {"cloudwatch-agent"} <= existing
+
+
+@pytest.mark.parametrize(
+    ("role", "namespace", "decision"),
+    [
+        ("dagster", "Headwater/headwater-staging", True),
+        ("dagster", "Headwater/headwater-prod", False),
+        ("dagster", "ContainerInsights", False),
+        ("dagster", "AWS/RDS", False),
+        ("cloudwatch-agent", "ContainerInsights", True),
+        ("cloudwatch-agent", "Headwater/headwater-staging", False),
+    ],
+)
+def test_metrics_go_to_their_own_namespace_only(role: str, namespace: str, decision: bool) -> None:
+    """One stack's broken pipeline would calm another's alarm, or hide that its own disk is full."""
+    assert iam.allowed(policy(role), "cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": namespace}) is decision
+    assert not iam.allowed(policy(role), "cloudwatch:PutMetricData", "*")
 
 
 def statements(resources: list[Resource]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -43,11 +43,13 @@ EVERYWHERE = [
 LONGEST = {
     "Role": 64, "Bucket": 63, "Cluster": 100, "Instance": 63, "SubnetGroup": 255, "ParameterGroup": 255,
     "SecurityGroup": 255, "Repository": 256, "CatalogDatabase": 255, "LogGroup": 512, "Alias": 256, "Budget": 100,
+    "Topic": 256, "MetricAlarm": 255,
 }  # fmt: skip
 WITHOUT_TAGS = {
     "Alias", "RolePolicy", "RolePolicyAttachment", "Route", "RouteTableAssociation", "LifecyclePolicy",
     "BucketPublicAccessBlock", "BucketOwnershipControls", "BucketServerSideEncryptionConfiguration",
     "BucketVersioning", "BucketPolicy", "BucketLifecycleConfiguration", "BucketLogging", "AccessPolicyAssociation",
+    "TopicPolicy", "TopicSubscription", "Dashboard",
 }  # fmt: skip
 
 

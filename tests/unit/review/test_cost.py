@@ -157,6 +157,7 @@ def test_every_rule_names_prices_that_the_table_has() -> None:
     """A price renamed in the table: the resource is "not priced" from then on."""
     inputs = {
         "computeConfig": {"enabled": True}, "vpcEndpointType": "Interface", "subnetIds": [UNKNOWN],
+        "addonName": "amazon-cloudwatch-observability",
         "instanceClass": "db.t4g.small", "allocatedStorage": 20, "storageType": "gp3",
         "spec": {"type": "LoadBalancer", "ingressClassName": "alb", "resources": {"requests": {"storage": "1Gi"}}},
     }  # fmt: skip

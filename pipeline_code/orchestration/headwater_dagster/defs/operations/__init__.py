@@ -1,0 +1,9 @@
+"""What the platform tells its operators, where the stack has somebody who listens."""
+
+import os
+
+import dagster as dg
+
+from headwater_dagster.defs.operations.sensors import NAMESPACE, publish_metrics
+
+definitions = dg.Definitions(sensors=[publish_metrics] if NAMESPACE in os.environ else [])
