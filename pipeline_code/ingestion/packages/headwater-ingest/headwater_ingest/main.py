@@ -97,7 +97,8 @@ def main() -> None:
         for failed in result.failed:
             if context is not None:
                 check(context, failed.stream, failed.contract, failed.findings)
-        for each in [each for stream in (*result.streams, *result.failed) for each in stream.findings]:
+        found = [each for stream in result.streams for each in stream.findings]
+        for each in found + [each for stream in result.failed for each in stream.findings]:
             show(f"{each.severity.upper()}: {each.message}. {each.decision}.")
         if result.failure is not None:
             print(f"ingestion failed: {result.failure}", file=sys.stderr, flush=True)
