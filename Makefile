@@ -4,7 +4,7 @@
 MAKEFLAGS += --no-print-directory
 HEADWATER := $(CURDIR)/localstack/headwater
 
-COMMANDS := up down destroy status logs trino dbt meltano shop run open password preview cost stack ci-role emulator env test lint lock bench help
+COMMANDS := up down destroy status logs trino dbt meltano quarantine shop run open password preview cost stack ci-role emulator env test lint lock bench help
 .PHONY: $(COMMANDS)
 
 # $(call option,c,--component) is `--component "$c"` where the user typed c=… and nothing otherwise: a variable
@@ -29,6 +29,8 @@ dbt:
 	@$(HEADWATER) dbt $(call option,a,--arguments)
 meltano:
 	@$(HEADWATER) meltano $(call option,a,--arguments)
+quarantine:
+	@$(HEADWATER) quarantine $(call option,replay,--replay)
 shop:
 	@$(HEADWATER) shop $(call option,rate,--rate) $(call option,orders,--orders)
 run:

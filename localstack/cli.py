@@ -77,6 +77,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arguments", help='what to pass on (a="…")')
 
 
+def _quarantine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--replay", help="try the rows of a stream once more (replay=orders)")
+
+
 def _shop(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=positive, default=50.0, help="orders a second (rate=50)")
     parser.add_argument("--orders", type=count, help="stop after so many orders (orders=1000)")
@@ -117,7 +121,7 @@ COMMANDS = (
     Command("up", "bring everything up and run the pipeline once; run again, it continues", "make up"),
     Command("down", "stop everything; the data stays", "make down"),
     Command("destroy", "remove everything that was put on this machine", "make destroy yes=1", _destroy),
-    Command("status", "workloads, addresses, last pipeline run, age of the data", "make status"),
+    Command("status", "workloads, addresses, last run, age of the data, open findings", "make status"),
     Command("logs", "logs of a component", "make logs c=trino f=1", _logs),
     Command("open", "the addresses, in the browser where there is one", "make open"),
     Command("password", "the password of a Superset user", "make password u=viewer", _password),
@@ -125,6 +129,7 @@ COMMANDS = (
     Command("trino", "SQL prompt, or one query", 'make trino q="select 1"', _trino),
     Command("dbt", "dbt in the platform", 'make dbt a="test"', _arguments),
     Command("meltano", "meltano in the platform, as a Job", 'make meltano a="run …"', _arguments),
+    Command("quarantine", "rows that could not be stored", "make quarantine replay=orders", _quarantine),
     Command("shop", "let the example company write orders", "make shop rate=50 orders=1000", _shop),
     Command("preview", "what `pulumi up` would change; d=1: with values", "make preview s=staging", _preview),
     Command("cost", "the month's bill of a stack on AWS, estimated", "make cost s=prod", _cost),

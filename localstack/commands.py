@@ -38,6 +38,7 @@ def run(chosen: argparse.Namespace) -> int:
         "trino": _trino,
         "dbt": _dbt,
         "meltano": _meltano,
+        "quarantine": _quarantine,
         "shop": _shop,
         "cost": _cost,
         "stack": _stack,
@@ -127,7 +128,7 @@ def _destroy(chosen: argparse.Namespace, home: Home) -> int:
 
 
 def _status(_chosen: argparse.Namespace, home: Home) -> int:
-    from localstack import aws, platform_status
+    from localstack import aws, platform_status, source_findings
     from localstack.forward import reach
     from localstack.pipeline import Dagster
 
@@ -151,6 +152,11 @@ def _status(_chosen: argparse.Namespace, home: Home) -> int:
             print("\n".join(platform_status.pipeline_lines(Dagster(f"http://127.0.0.1:{port}"), now)))
     except LocalError as error:
         print(f"Pipeline: unknown: {error}")
+    try:
+        with reach(kube, endpoint("trino")) as port:
+            print("\n".join(source_findings.finding_lines(source_findings.query(port, source_findings.FINDINGS))))
+    except LocalError as error:
+        print(f"Sources:  unknown: {error}")
     return 0 if all(row.healthy for row in rows) else 1
 
 
@@ -235,6 +241,18 @@ def _meltano(chosen: argparse.Namespace, home: Home) -> int:
 
     words = _words(chosen, "config list")
     return jobs.run(Kube(home).require(), "headwater", "ingestion", ["meltano"], words)
+
+
+def _quarantine(chosen: argparse.Namespace, home: Home) -> int:
+    from localstack import jobs, source_findings
+    from localstack.forward import reach
+
+    kube = Kube(home).require()
+    if chosen.replay is not None:
+        return jobs.run(kube, "headwater", "ingestion", ["target-iceberg-tables"], ["replay", chosen.replay])
+    with reach(kube, endpoint("trino")) as port:
+        print("\n".join(source_findings.quarantine_lines(source_findings.query(port, source_findings.QUARANTINE))))
+    return 0
 
 
 def _shop(chosen: argparse.Namespace, home: Home) -> int:

@@ -16,6 +16,12 @@ def materialized(stream, rows):
     return message("report_asset_materialization", asset_key=f"raw/{stream}", metadata=metadata, data_version=None)
 
 
+def checked(stream, passed, severity="WARN"):
+    metadata = {"findings": {"raw_value": "- **warn** orders.gift: new", "type": "md"}}
+    return message("report_asset_check", asset_key=f"raw/{stream}", check_name="contract", passed=passed,
+                   severity=severity, metadata=metadata)  # fmt: skip
+
+
 class IngestionCluster(Cluster):
     def __init__(self, *arguments, template=CRON_JOB, **options):
         super().__init__(*arguments, **options)
@@ -51,7 +57,8 @@ def done(code):
 
 
 def test_reported_streams_become_materializations(definitions):
-    lines = [message("opened", extras={}), "reading orders", materialized("orders", 12), message("closed")]
+    reported = [materialized("orders", 12), checked("orders", passed=True)]
+    lines = [message("opened", extras={}), "reading orders", *reported, message("closed")]
     cluster = IngestionCluster([pod("Running"), done(0)], lines)
     result = materialize(definitions, cluster, ["orders"])
     assert result.success
@@ -61,6 +68,23 @@ def test_reported_streams_become_materializations(definitions):
     container = cluster.manifest["spec"]["template"]["spec"]["containers"][0]
     assert container["args"] == ["--streams", "orders"]
     assert {"DAGSTER_PIPES_CONTEXT", "DAGSTER_PIPES_MESSAGES"} <= {entry["name"] for entry in container["env"]}
+
+
+def test_findings_of_a_contract_are_a_check_of_the_asset(definitions):
+    lines = [message("opened", extras={}), materialized("orders", 12), checked("orders", passed=False)]
+    result = materialize(definitions, IngestionCluster([pod("Running"), done(0)], lines), ["orders"])
+    assert result.success, "a warning stops nothing"
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert (evaluation.check_name, evaluation.passed, evaluation.severity.value) == ("contract", False, "WARN")
+    assert "orders.gift" in evaluation.metadata["findings"].value
+
+
+def test_stream_that_its_contract_refuses_is_a_failed_check_too(definitions, no_wait):
+    """The run's error names the Job; the asset page has to say which stream, and what to decide."""
+    lines = [message("opened", extras={}), checked("orders", passed=False, severity="ERROR"), "ingestion failed"]
+    result = materialize(definitions, IngestionCluster([pod("Running"), done(1)], lines), ["orders"])
+    assert not result.success
+    assert "ERROR" in {each.severity.value for each in result.get_asset_check_evaluations()}
 
 
 def failure_of(result):

@@ -2,6 +2,7 @@
 
 target-iceberg-tables positions            {stream: bookmark} of all tables, as the tap's `positions_file` wants it
 target-iceberg-tables orphans [--delete]   data files of failed loads, one a line
+target-iceberg-tables replay STREAM        rows of the quarantine once more, those that fit by now into their table
 """
 
 from __future__ import annotations
@@ -52,10 +53,17 @@ def main() -> None:
     commands.add_parser("positions", help="where each stream stands, as JSON")
     cleaning = commands.add_parser("orphans", help="data files of failed loads")
     cleaning.add_argument("--delete", action="store_true", help="delete them")
+    again = commands.add_parser("replay", help="try the rows that are set aside once more")
+    again.add_argument("stream")
     options = parser.parse_args()
     lake = load_catalog(options.catalog)
     if options.command == "positions":
         json.dump(positions(lake, options.namespace), sys.stdout)
+        return
+    if options.command == "replay":
+        from target_iceberg.replay import replay
+
+        print(f"{options.stream}: {replay(lake, options.namespace, options.stream)}")
         return
     for table in tables(lake, options.namespace):
         for location in orphans(table):

@@ -13,6 +13,8 @@ from headwater_dagster.jobs.manifest import job_manifest
 from headwater_dagster.jobs.run import JobFailed, Patience, clear_the_way, run_job
 
 RUN_LABEL = "headwater/run-id"
+CONTRACT_CHECK = "contract"
+"""Asset check that headwater-ingest reports for each stream; docs/contracts.md lists what it finds."""
 
 shop_tables = [
     dg.AssetSpec(
@@ -40,12 +42,22 @@ shop_tables = [
         )
         for stream, text in STREAMS.items()
     ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            CONTRACT_CHECK,
+            asset=raw_key(stream),
+            description="The source sends what its contract says, and every row could be stored.",
+        )
+        for stream in STREAMS
+    ],
     can_subset=True,
     retry_policy=dg.RetryPolicy(max_retries=2, delay=15, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS),
     pool="lake_writers",
 )
-def ingest_shop(context: dg.AssetExecutionContext, ingestion: IngestionJobs) -> Iterator[dg.MaterializeResult[None]]:
-    """Replicate the selected streams; yields rows, snapshot and seconds of each."""
+def ingest_shop(
+    context: dg.AssetExecutionContext, ingestion: IngestionJobs
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Replicate the selected streams; yields rows, snapshot and seconds of each, and how it keeps to its contract."""
     streams = [stream for stream in STREAMS if raw_key(stream) in context.selected_asset_keys]
     api, patience, labels = ingestion.api(), Patience(), {RUN_LABEL: context.run.run_id}
     cron_job = api.cron_job(ingestion.cron_job)
@@ -71,14 +83,31 @@ def ingest_shop(context: dg.AssetExecutionContext, ingestion: IngestionJobs) -> 
             context.log.info(f"Job {api.namespace}/{name}; its log: kubectl logs -n {api.namespace} -f job/{name}")
             run_job(api, manifest, reader.take, patience)
     except JobFailed as error:
+        # What the contracts say of the streams that failed is the best explanation there is.
+        yield from reported(context, session)[1]
         raise dg.Failure(str(error), metadata={"job": name, "streams": ", ".join(streams)}) from error
-    results = [
-        result
-        for result in session.get_results(implicit_materializations=False)
-        if isinstance(result, dg.MaterializeResult)
-    ]
+    results, checks = reported(context, session)
     missing = {raw_key(stream) for stream in streams} - {result.asset_key for result in results}
     if missing:
         names = ", ".join(sorted(key.to_user_string() for key in missing))
         raise dg.Failure(f"Job {api.namespace}/{name} ended well but did not report {names}")
     yield from results
+    yield from checks
+
+
+def reported(
+    context: dg.AssetExecutionContext, session: dg.PipesSession
+) -> tuple[list[dg.MaterializeResult[None]], list[dg.AssetCheckResult]]:
+    """Return what the Job said: streams that were loaded, and the checks that this run was asked for."""
+    found = list(session.get_results(implicit_materializations=False))
+    wanted = context.selected_asset_check_keys
+    return (
+        [result for result in found if isinstance(result, dg.MaterializeResult)],
+        [
+            result
+            for result in found
+            if isinstance(result, dg.AssetCheckResult)
+            and result.asset_key is not None
+            and dg.AssetCheckKey(result.asset_key, result.check_name or CONTRACT_CHECK) in wanted
+        ],
+    )

@@ -1,0 +1,146 @@
+"""Rows that no table can hold: set aside, counted, limited, and released again. None is lost, none is doubled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from conftest import Shop
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.table import Table
+from target_iceberg import quarantine
+from target_iceberg.replay import Outcome, replay
+from target_iceberg.target import IncompleteStreamError
+from test_target import singer
+
+SCHEMA = {"id": {"type": "integer"}, "price": {"type": ["number", "null"], "multipleOf": 0.01}}
+
+
+def pets(*prices: Any, start: int = 1, **options: Any) -> str:
+    """Return a load of pets with these prices, numbered from `start`."""
+    records = [{"id": number, "price": price} for number, price in enumerate(prices, start)]
+    return singer(*records, schema=options.pop("schema", SCHEMA), **options)
+
+
+@pytest.fixture
+def lake(new_shop: Callable[[], Shop]) -> Shop:
+    shop = new_shop()
+    shop.contract("key: [id]", "pets")
+    return shop
+
+
+def test_row_that_does_not_fit_is_set_aside_with_all_that_is_known(lake: Shop) -> None:
+    lake.load(pets(1.5, "cheap", "NaN", 2))
+    assert [row["id"] for row in lake.rows("pets", "id")] == [1, 4]
+    first, second = lake.quarantine()
+    assert (first["stream"], first["key"], first["column"], first["value"]) == ("pets", '{"id": 2}', "price", "cheap")
+    assert json.loads(first["row"]) == {"id": 2, "price": "cheap"}
+    assert first["reason"] == "does not fit decimal128(38, 2)"
+    assert (second["value"], second["load"]) == ("NaN", 1)
+    assert lake.findings() == {("quarantined", ""): "warn"}
+
+
+def test_row_without_a_key_is_set_aside(lake: Shop) -> None:
+    lake.load(singer({"id": 1}, {"id": None, "price": 3}, schema=SCHEMA))
+    assert lake.count("pets") == 1
+    assert [row["column"] for row in lake.quarantine()] == ["id"]
+
+
+def test_too_many_rows_fail_the_stream_before_it_is_published(lake: Shop) -> None:
+    lake.contract("key: [id]\nquarantine: {rows: 1}", "pets")
+    lake.load(pets(1))
+    before = lake.state
+    with pytest.raises(IncompleteStreamError, match=r"2 of 3 rows can't be stored.*price = 'dear' of \{\"id\": 2\}"):
+        lake.load(pets("dear", "dearer", 3, start=2))
+    assert lake.count("pets") == 1
+    assert lake.state == before
+    assert lake.findings() == {("failed", ""): "fail"}
+
+
+def test_share_of_many_rows_counts(lake: Shop) -> None:
+    with pytest.raises(IncompleteStreamError, match=r"3 of 203 rows can't be stored, more than the contract allows"):
+        lake.load(pets(*range(200), "a", "b", "c"))
+
+
+def test_only_bad_rows_never_empty_a_table(lake: Shop) -> None:
+    lake.load(pets(1, 2))
+    lines = pets("a", "b").splitlines()
+    with pytest.raises(IncompleteStreamError, match="the source's table is empty"):
+        lake.load("\n".join([lines[0], json.dumps({"type": "ACTIVATE_VERSION", "stream": "pets", "version": 2}),
+                             *lines[1:]]))  # fmt: skip
+    assert lake.count("pets") == 2
+
+
+def test_load_that_is_tried_again_sets_its_rows_aside_once(lake: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quarantine is committed before the stream: whoever dies between must not leave the rows twice."""
+    commit = Table._do_commit
+
+    def refuse(table: Table, *arguments: Any, **options: Any) -> None:
+        if table.name()[-1] == "pets":
+            raise CommitFailedException("not now")
+        commit(table, *arguments, **options)
+
+    monkeypatch.setattr(Table, "_do_commit", refuse)
+    monkeypatch.setattr("pyiceberg.table.time.sleep", lambda _: None)
+    with pytest.raises(IncompleteStreamError):
+        lake.load(pets(1, "cheap"))
+    assert len(lake.quarantine()) == 1
+    monkeypatch.undo()
+    lake.load(pets(1, "cheap"))
+    assert len(lake.quarantine()) == 1
+    lake.load(pets("cheap", start=3))
+    assert len(lake.quarantine()) == 2, "those of other loads stay"
+
+
+def text_prices(shop: Shop) -> str:
+    """Have the contract decide for text; return a load that brings no row."""
+    shop.contract("key: [id]\ncolumns: {id: bigint, price: text}", "pets")
+    return pets(schema={**SCHEMA, "price": {"type": "string"}})
+
+
+def test_replay_after_the_contract_was_corrected(lake: Shop, catalog: Catalog) -> None:
+    lake.load(pets(1, "cheap"))
+    assert replay(catalog, lake.namespace, "pets") == Outcome(released=0, superseded=0, kept=1)
+    lake.load(text_prices(lake))
+    assert replay(catalog, lake.namespace, "pets") == Outcome(released=1, superseded=0, kept=0)
+    assert [row["price"] for row in lake.rows("pets", "id")] == [None, "cheap"]
+    assert lake.rows("pets", "id")[0]["price__numeric_38_2"] == Decimal("1.00")
+    assert lake.quarantine() == []
+
+
+def test_replay_after_the_source_was_corrected(lake: Shop, catalog: Catalog) -> None:
+    lake.load(pets(1, "cheap"))
+    lake.load(pets(2, start=2))
+    assert replay(catalog, lake.namespace, "pets") == Outcome(released=0, superseded=1, kept=0)
+    assert lake.count("pets") == 2
+    assert lake.quarantine() == []
+
+
+def test_replay_that_dies_midway_doubles_nothing(lake: Shop, catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.load(pets(1, "cheap"))
+    lake.load(text_prices(lake))
+    monkeypatch.setattr(quarantine, "keep_only", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        replay(catalog, lake.namespace, "pets")
+    monkeypatch.undo()
+    replay(catalog, lake.namespace, "pets")
+    assert lake.count("pets") == 2
+    assert lake.quarantine() == []
+
+
+def test_loads_go_on_after_a_replay(lake: Shop, catalog: Catalog) -> None:
+    """A replay's snapshot carries no position: the one before it counts."""
+    lake.load(pets(1, "cheap"))
+    lake.load(text_prices(lake))
+    replay(catalog, lake.namespace, "pets")
+    lake.load(pets("3", start=3, schema={**SCHEMA, "price": {"type": "string"}}))
+    assert [row["price"] for row in lake.rows("pets", "id")] == [None, "cheap", "3"]
+
+
+def test_stream_cannot_take_the_name_of_the_quarantine(lake: Shop) -> None:
+    with pytest.raises(ValueError, match="stream quarantine: the name is taken"):
+        lake.load(singer({"id": 1}, schema=SCHEMA, stream="quarantine"))
