@@ -150,7 +150,7 @@ def ways(python: str, peers: str, running: Server, folder: Path) -> Iterator[Way
     programs = folder / "bin"
     programs.mkdir()
     modules = {
-        "tap-postgres-arrow": "tap_postgres_arrow.tap",
+        "tap-postgres-arrow": "tap_postgres_arrow.main",
         "target-iceberg": "target_iceberg.target",
         "target-iceberg-tables": "target_iceberg.admin",
     }
@@ -170,7 +170,7 @@ def ways(python: str, peers: str, running: Server, folder: Path) -> Iterator[Way
     duck = [peers, str(HERE / "ingestion_peers.py"), "duckdb", str(folder / "duck.parquet")]
     yield Way("DuckDB → one Parquet file, no Iceberg commit", duck, own)
     pipe = (
-        f"set -o pipefail; {python} -m tap_postgres_arrow.tap --config {folder}/tap.json"
+        f"set -o pipefail; {python} -m tap_postgres_arrow.main --config {folder}/tap.json"
         f" | {python} -m target_iceberg.target --config {folder}/target.json"
     )
     yield Way("Headwater, tap \\| target", ["bash", "-c", pipe], own)

@@ -35,6 +35,8 @@ os.environ["PYICEBERG_CATALOG__LAKE__WAREHOUSE"] = f"file://{_LAKE}/warehouse"
 
 from pyiceberg.catalog import Catalog, load_catalog  # noqa: E402
 from pyiceberg.table import Table  # noqa: E402
+from tap_postgres_arrow.main import BulkRun  # noqa: E402
+from tap_postgres_arrow.settings import for_bulk  # noqa: E402
 from tap_postgres_arrow.tap import TapPostgresArrow  # noqa: E402
 from target_iceberg.target import TargetIceberg  # noqa: E402
 
@@ -144,13 +146,15 @@ class Shop:
 
     def extract_lines(self, **settings: Any) -> str:
         """Run the tap from the last state and return its output."""
+        config = {**self.settings, **settings}
+        state = json.loads(json.dumps(self.state))
+        bulk = for_bulk(config)
         output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         with contextlib.redirect_stdout(output):
-            tap = TapPostgresArrow(config={**self.settings, **settings}, state=json.loads(json.dumps(self.state)))
-            try:
-                tap.sync_all()
-            finally:
-                tap.source.close()
+            if bulk is not None:  # as the tap's command decides
+                send_in_bulk(bulk, state)
+            else:
+                send_through_the_sdk(config, state)
         output.seek(0)
         return output.read()
 
@@ -192,6 +196,24 @@ class Shop:
 
     def batch_files(self) -> list[Path]:
         return list((self.folder / "batch").glob("*"))
+
+
+def send_in_bulk(config: dict[str, Any], state: dict[str, Any], catalog: dict[str, Any] | None = None) -> None:
+    """Run the tap as main.py does, messages on standard output. `config` has its defaults."""
+    run = BulkRun(config)
+    try:
+        run.sync(catalog, state)
+    finally:
+        run.source.close()
+
+
+def send_through_the_sdk(config: dict[str, Any], state: dict[str, Any], catalog: dict[str, Any] | None = None) -> None:
+    """Run the tap as the SDK does, messages on standard output."""
+    tap = TapPostgresArrow(config=config, state=state, catalog=catalog)
+    try:
+        tap.sync_all()
+    finally:
+        tap.source.close()
 
 
 @pytest.fixture

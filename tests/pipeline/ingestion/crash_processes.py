@@ -68,15 +68,17 @@ def _become(descriptor: int, standard: int) -> None:
 
 def run_tap(config: dict[str, Any], state: dict[str, Any], pipe: str, log: str, fault: Fault | None) -> None:
     """Run the tap with standard output in the named pipe."""
-    from tap_postgres_arrow.tap import TapPostgresArrow
+    from tap_postgres_arrow.main import BulkRun
+    from tap_postgres_arrow.settings import for_bulk
 
     _become(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     _become(os.open(pipe, os.O_WRONLY), 1)
     sys.stdout = os.fdopen(1, "w")
     if fault is not None and fault.process == "tap":
         fault.arm()
-    TapPostgresArrow(config=config, state=state).sync_all()
-    sys.stdout.flush()
+    settings = for_bulk(config)
+    assert settings is not None
+    BulkRun(settings).sync(None, state)
 
 
 def run_target(config: dict[str, Any], pipe: str, output: str, log: str, fault: Fault | None) -> None:
@@ -112,7 +114,13 @@ def _fork_server() -> ForkServerContext:
     """Return the context, its server started with everything imported."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["crash_processes", "tap_postgres_arrow.tap", "target_iceberg.target", "pyiceberg.catalog.sql"]
+        [
+            "crash_processes",
+            "tap_postgres_arrow.main",
+            "tap_postgres_arrow.arrow",
+            "target_iceberg.target",
+            "pyiceberg.catalog.sql",
+        ]
     )
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # Python 3.11 does not hand its path to the server

@@ -36,23 +36,24 @@ TARGET = "target_iceberg.target:TargetIceberg"
 CATALOG = "pyiceberg.catalog.sql:SqlCatalog"
 OUTPUT = "pyiceberg.io.pyarrow:PyArrowFileIO.new_output"
 SESSION = "sqlalchemy.orm:Session.commit"
-TAP = "tap_postgres_arrow.stream:PostgresStream"
+TAP = "tap_postgres_arrow.main:BulkRun"
+OUT = "tap_postgres_arrow.main:Output"
 
 FAULTS = [
     Fault("tap", "after", "tap_postgres_arrow.engine:Connection.__init__"),
     Fault("tap", "after", "tap_postgres_arrow.source:Source.tables"),
-    Fault("tap", "before", f"{TAP}._write_schema_message"),
-    Fault("tap", "after", f"{TAP}._write_schema_message"),
-    Fault("tap", "before", f"{TAP}._write_batch_message"),
-    Fault("tap", "after", f"{TAP}._write_batch_message"),
+    Fault("tap", "before", f"{TAP}._announce"),
+    Fault("tap", "after", f"{TAP}._announce"),
+    Fault("tap", "before", f"{OUT}.write", 4),  # STATE, STATE, SCHEMA, BATCH
+    Fault("tap", "after", f"{OUT}.write", 4),
     Fault("tap", "before", "tap_postgres_arrow.handover:_open_for_writing"),
     Fault("tap", "after", "tap_postgres_arrow.handover:_open_for_writing"),
-    Fault("tap", "before", "tap_postgres_arrow.source:conform"),
+    Fault("tap", "before", "tap_postgres_arrow.arrow:conform"),
     Fault("tap", "before", "tap_postgres_arrow.boundary:advanced"),
     Fault("tap", "after", "tap_postgres_arrow.handover:send"),
-    Fault("tap", "before", f"{TAP}._write_batch_message", 2),
+    Fault("tap", "before", f"{OUT}.write", 8),
     Fault("tap", "after", "tap_postgres_arrow.handover:send", 2),
-    Fault("tap", "after", f"{TAP}._write_state_message", 4),
+    Fault("tap", "after", f"{OUT}.state", 4),
     Fault("target", "before", "target_iceberg.target:load_catalog"),
     Fault("target", "before", "target_iceberg.load:ensure_table"),
     Fault("target", "after", "target_iceberg.load:ensure_table"),
@@ -165,7 +166,7 @@ def test_kill_at_every_step(log: Log) -> None:
         Fault("target", "after", f"{FILE}.close"),
         Fault("target", "after", SESSION),
         Fault("target", "before", f"{TARGET}._write_state_message"),
-        Fault("tap", "after", f"{TAP}._write_batch_message"),
+        Fault("tap", "after", f"{OUT}.write", 4),
     ],
     ids=str,
 )

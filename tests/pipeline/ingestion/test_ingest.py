@@ -63,7 +63,7 @@ def ingest(shop: Shop, tmp_path: Path) -> Callable[..., subprocess.CompletedProc
     commands = tmp_path / "bin"
     commands.mkdir()
     modules = {
-        "tap-postgres-arrow": "tap_postgres_arrow.tap",
+        "tap-postgres-arrow": "tap_postgres_arrow.main",
         "target-iceberg": "target_iceberg.target",
         "target-iceberg-tables": "target_iceberg.admin",
     }

@@ -83,8 +83,8 @@ def test_jsonl_batches_are_read(new_shop: Callable[[], Shop], tmp_path: Path) ->
 
 
 def test_large_read_is_several_files_and_one_commit(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tap_postgres_arrow.stream.FILE_BYTES", 1)
-    monkeypatch.setattr("tap_postgres_arrow.source.READ_BYTES", 1)
+    monkeypatch.setattr("tap_postgres_arrow.bulk.FILE_BYTES", 1)
+    monkeypatch.setattr("tap_postgres_arrow.arrow.READ_BYTES", 1)
     shop.execute("insert into shop.orders select i, 'placed', 1, null, now() from generate_series(1001, 10000) i")
     messages = shop.extract()
     assert len([message for message in messages if message["type"] == "BATCH"]) > 3

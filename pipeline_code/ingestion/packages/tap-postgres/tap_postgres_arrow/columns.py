@@ -1,13 +1,9 @@
-"""How a PostgreSQL column is read, typed in Arrow and described in a Singer schema."""
+"""How a PostgreSQL column is read and described in a Singer schema; arrow.py has its values."""
 
 from __future__ import annotations
 
-import decimal
 from dataclasses import dataclass
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 MAX_DECIMAL_PRECISION = 38
 """Arrow's decimal128 and Iceberg's decimal both end here."""
@@ -15,22 +11,20 @@ MAX_DECIMAL_PRECISION = 38
 UNCONSTRAINED_NUMERIC = (38, 9)
 """Precision and scale of a `numeric` column that declares none; a value that does not fit is an error."""
 
-# Base type name in pg_type -> (SQL name, JSON Schema type, JSON Schema format, Arrow type).
-_EXACT: dict[str, tuple[str, str, str | None, pa.DataType]] = {
-    "bool": ("boolean", "boolean", None, pa.bool_()),
-    "int2": ("smallint", "integer", None, pa.int32()),
-    "int4": ("integer", "integer", None, pa.int32()),
-    "int8": ("bigint", "integer", None, pa.int64()),
-    "float4": ("real", "number", None, pa.float32()),
-    "float8": ("double precision", "number", None, pa.float64()),
-    "date": ("date", "string", "date", pa.date32()),
-    "timestamp": ("timestamp", "string", "date-time", pa.timestamp("us")),
-    "timestamptz": ("timestamp with time zone", "string", "date-time", pa.timestamp("us", "UTC")),
+# Base type name in pg_type -> (SQL name, JSON Schema type, JSON Schema format, the engine's type).
+_EXACT: dict[str, tuple[str, str, str | None, str]] = {
+    "bool": ("boolean", "boolean", None, "boolean"),
+    "int2": ("smallint", "integer", None, "integer"),
+    "int4": ("integer", "integer", None, "integer"),
+    "int8": ("bigint", "integer", None, "bigint"),
+    "float4": ("real", "number", None, "float"),
+    "float8": ("double precision", "number", None, "double"),
+    "date": ("date", "string", "date", "date"),
+    "timestamp": ("timestamp", "string", "date-time", "timestamp"),
+    "timestamptz": ("timestamp with time zone", "string", "date-time", "timestamptz"),
 }
+TEMPORAL = frozenset({"date", "timestamp", "timestamptz"})
 _TEXT = frozenset({"text", "varchar", "bpchar", "name"})
-# PostgreSQL's first day is 4713-11-24 BC (Julian day 0); its infinities are the ends of the engine's integers.
-_DATE_RANGE = (-2_440_588, (1 << 31) - 2)
-_TIMESTAMP_RANGE = (-2_440_588 * 86_400 * 10**6, (1 << 63) - 2)
 _REPLICATION_TYPES = frozenset({"int2", "int4", "int8", "date", "timestamp", "timestamptz"})
 
 
@@ -70,12 +64,17 @@ class Column:
         return (precision, scale) if precision <= MAX_DECIMAL_PRECISION else None
 
     @property
-    def arrow_type(self) -> pa.DataType:
-        """Arrow type of the column's values in batches."""
+    def type_name(self) -> str:
+        """Name of the exact type in the engine, such as decimal(12,2) or timestamptz; arrow.py knows them all."""
         if self.decimal is not None:
-            return pa.decimal128(*self.decimal)
+            return "decimal({},{})".format(*self.decimal)
         exact = _EXACT.get(self.base_type)
-        return exact[3] if exact is not None else pa.string()
+        return exact[3] if exact is not None else "varchar"
+
+    @property
+    def is_read_exactly(self) -> bool:
+        """Whether the engine reads the column in its exact type; else it reads text, which Arrow then converts."""
+        return self.decimal is None or self.hides_nan
 
     @property
     def hides_nan(self) -> bool:
@@ -111,53 +110,3 @@ class Column:
         if properties is not None:
             schema["x-sql-datatype-properties"] = properties
         return schema
-
-
-def conform(array: pa.Array, column: Column, relation: str) -> pa.Array:
-    """Return `array`, as the driver read it, in the column's exact Arrow type.
-
-    Raises UnrepresentableValueError with table, column and value when a value does not fit.
-    """
-    kind = column.arrow_type
-    if pa.types.is_temporal(kind):
-        _check_range(array, column, relation)
-    if array.type == kind:
-        return array
-    try:
-        return pc.cast(array, kind)
-    except pa.ArrowInvalid as error:
-        value = _first_unfit(array, column)
-        raise UnrepresentableValueError(
-            f"{relation}, column {column.name}: value {value!r} does not fit {column.arrow_type}. "
-            "Declare the column's precision and scale in the source, or deselect the column."
-        ) from error
-
-
-def _check_range(array: pa.Array, column: Column, relation: str) -> None:
-    """Raise UnrepresentableValueError for infinity, and for times that Arrow's range lacks: the engine wraps them."""
-    number = pa.int32() if pa.types.is_date32(array.type) else pa.int64()
-    limits = pc.min_max(array.cast(number))
-    smallest, greatest = limits["min"].as_py(), limits["max"].as_py()
-    if smallest is None:
-        return
-    low, high = _DATE_RANGE if number == pa.int32() else _TIMESTAMP_RANGE
-    if smallest < low or greatest > high:
-        raise UnrepresentableValueError(
-            f"{relation}, column {column.name}: a value is infinity or outside of what {column.arrow_type} holds. "
-            "Correct the value in the source, or deselect the column."
-        )
-
-
-def _first_unfit(array: pa.Array, column: Column) -> Any:
-    """Return the first value that can't be cast on its own; only called after the whole array failed."""
-    for value in array:
-        try:
-            pc.cast(pa.array([value.as_py()], array.type), column.arrow_type)
-        except (pa.ArrowInvalid, decimal.DecimalException):
-            return value.as_py()
-    return None
-
-
-def arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
-    """Return the Arrow schema of a stream's batches."""
-    return pa.schema([pa.field(column.name, column.arrow_type, column.nullable) for column in columns])

@@ -6,10 +6,12 @@ import warnings
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 EXTENSION_PACKAGE = "duckdb_extension_postgres_scanner"
 """Package that carries the extension as a file: nothing is downloaded at run time."""
@@ -73,11 +75,7 @@ class Connection:
             raise SourceError(f"PostgreSQL at {self._place}: {error}") from error
 
     def stream(self, sql: str, rows: int) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of a query in Arrow batches of up to `rows`.
-
-        The end counts only when the same server process still holds the same transaction: a connection that is lost,
-        or a query that is cancelled, must never look like a shorter table. Raises SourceError.
-        """
+        """Yield the rows of a query in Arrow batches of up to `rows`. Raises SourceError."""
         try:
             found = self._duck.execute("select * from postgres_query('source', ?)", [sql])
             with warnings.catch_warnings():
@@ -86,6 +84,28 @@ class Connection:
             yield from reader
         except (duckdb.Error, OSError) as error:
             raise SourceError(f"PostgreSQL at {self._place}: {error}") from error
+        self._check_backend()
+
+    def copy(self, sql: str, items: str, path: str, options: str) -> dict[str, dict[str, str]]:
+        """Write `items` of the rows of a query into the Parquet file or pipe at `path`, with COPY's `options`.
+
+        Returns the statistics of each column by name, as text: min and max (missing without a value), null_count.
+        Raises SourceError; also when nobody reads the pipe any more.
+        """
+        target = f"to {literal(path)} (format parquet, return_stats, use_tmp_file false, {options})"
+        try:
+            query = f"copy (select {items} from postgres_query('source', ?)) {target}"  # noqa: S608 - see Table.query
+            (written,) = self._duck.execute(query, [sql]).fetchall()
+        except duckdb.Error as error:
+            raise SourceError(f"PostgreSQL at {self._place}: {error}") from error
+        self._check_backend()
+        return {name[1:-1].replace('""', '"'): column for name, column in written[4].items()}
+
+    def _check_backend(self) -> None:
+        """Raise SourceError unless the same server process still holds the same transaction.
+
+        A connection that is lost, or a query that is cancelled, must never look like a shorter table.
+        """
         if (backend := self.backend()) != self._backend:
             raise SourceError(f"PostgreSQL at {self._place}: the connection was replaced midway ({backend})")
 

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from tap_postgres_arrow.boundary import Snapshot
-from tap_postgres_arrow.columns import Column, UnrepresentableValueError, arrow_schema, conform, quoted
-from tap_postgres_arrow.engine import Connection, literal
-
-READ_ROWS = 30_720
-"""Most rows of a record batch: 15 of DuckDB's vectors, 4 MB of a table with 12 columns."""
-READ_BYTES = 8 << 20
-"""Size of a record batch that wide rows keep to; the engine's least is 2,048 rows."""
+from tap_postgres_arrow.columns import Column, UnrepresentableValueError, quoted
+from tap_postgres_arrow.engine import Connection, SourceError, literal
 
 _SNAPSHOT_SQL = """
 select pg_snapshot_xmin(s.current)::text::bigint as xmin, pg_snapshot_xmax(s.current)::text::bigint as xmax,
@@ -39,7 +31,8 @@ with recursive base(oid, root, typmod) as (
 select c.relname::text, a.attname::text, t.typname::text, a.attnotnull,
        case when a.atttypmod >= 0 then a.atttypmod else b.typmod end as typmod,
        coalesce(array_position(i.indkey::int2[], a.attnum), -1)::int as key_position,
-       (pg_table_size(c.oid) / greatest(c.reltuples, 1))::bigint as row_bytes
+       (pg_table_size(c.oid) / greatest(c.reltuples, 1))::bigint as row_bytes,
+       (pg_relation_size(c.oid) / current_setting('block_size')::bigint)::bigint as pages
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -53,7 +46,6 @@ order by c.relname, a.attnum
 
 _NUMERIC_HEADER = 4
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_ZERO = pa.scalar(0)
 
 
 @dataclass(frozen=True)
@@ -66,11 +58,27 @@ class Table:
     primary_key: tuple[str, ...]
     row_bytes: int
     """Mean size of a row as the source stores it; 0 if it does not know."""
+    pages: int
+    """Blocks of the table without its long values; 0 for a partitioned one, whose partitions hold them."""
 
     @property
     def relation(self) -> str:
         """Schema-qualified name, for people."""
         return f"{self.schema}.{self.name}"
+
+    @property
+    def sql(self) -> str:
+        """Schema-qualified name, quoted."""
+        return f"{quoted(self.schema)}.{quoted(self.name)}"
+
+    def query(self, columns: tuple[Column, ...], condition: str | None) -> str:
+        """Return the query of the rows to send.
+
+        `condition` is a SQL condition or None for all rows. Identifiers are quoted, and the condition comes from
+        boundary.py, whose literals are typed values.
+        """
+        items = ", ".join(column.expression for column in columns)
+        return f"select {items} from {self.sql}" + ("" if condition is None else f" where {condition}")  # noqa: S608
 
 
 def numeric_limits(typmod: int) -> tuple[int | None, int | None]:
@@ -87,57 +95,49 @@ class Source:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Connect and take the snapshot; SourceError says which server did not answer."""
-        self._connection = Connection(config)
-        ((xmin, xmax, taken_at, system),) = self._connection.query(_SNAPSHOT_SQL)
+        self._config = config
+        self.connection = Connection(config)
+        ((xmin, xmax, taken_at, system),) = self.connection.query(_SNAPSHOT_SQL)
         self.snapshot = Snapshot(system, xmin, xmax, _EPOCH + dt.timedelta(microseconds=int(Decimal(taken_at) * 10**6)))
 
     def close(self) -> None:
         """End the transaction and the connection."""
-        self._connection.close()
+        self.connection.close()
 
     def tables(self, schema: str) -> tuple[Table, ...]:
         """Return the tables of `schema` that the user may read, by name."""
         columns: dict[str, list[Column]] = {}
         keys: dict[str, list[tuple[int, str]]] = {}
-        sizes: dict[str, int] = {}
-        rows = self._connection.query(_COLUMNS_SQL.format(schema=literal(schema)))
-        for table, name, base_type, not_null, typmod, key_position, row_bytes in rows:
-            sizes[table] = row_bytes
+        sizes: dict[str, tuple[int, int]] = {}
+        rows = self.connection.query(_COLUMNS_SQL.format(schema=literal(schema)))
+        for table, name, base_type, not_null, typmod, key_position, row_bytes, pages in rows:
+            sizes[table] = row_bytes, pages
             limits = numeric_limits(typmod) if base_type == "numeric" else (None, None)
             columns.setdefault(table, []).append(Column(name, base_type, not not_null, *limits))
             if key_position >= 0:
                 keys.setdefault(table, []).append((key_position, name))
         return tuple(
-            Table(schema, table, tuple(found), tuple(name for _, name in sorted(keys.get(table, []))), sizes[table])
+            Table(schema, table, tuple(found), tuple(name for _, name in sorted(keys.get(table, []))), *sizes[table])
             for table, found in columns.items()
         )
 
-    def read(self, table: Table, columns: tuple[Column, ...], condition: str | None) -> Iterator[pa.RecordBatch]:
-        """Yield the table's rows in batches, typed as `arrow_schema(columns)`.
+    def require_tables(self, schema: str) -> tuple[Table, ...]:
+        """Return the tables of `schema`; SourceError if the user may read none."""
+        tables = self.tables(schema)
+        if not tables:
+            raise SourceError(
+                f"database {self._config['database']}: {self._config['user']} can read no table in schema "
+                f"{schema!r}. Check the setting `schema` and the grants."
+            )
+        return tables
 
-        `condition` is a SQL condition or None for all rows. Raises SourceError when the source fails midway and
-        UnrepresentableValueError when a value does not fit its type.
-        """
-        schema = arrow_schema(columns)
-        # Identifiers are quoted; the condition comes from boundary.py, whose literals are typed values.
-        items = ", ".join(column.expression for column in columns)
-        relation = f"{quoted(table.schema)}.{quoted(table.name)}"
-        where = "" if condition is None else f" where {condition}"
-        suspects: set[Column] = set()
-        rows = max(2_048, min(READ_ROWS, READ_BYTES // max(table.row_bytes, 1)))
-        for batch in self._connection.stream(f"select {items} from {relation}{where}", rows):  # noqa: S608
-            arrays = []
-            for array, column in zip(batch.columns, columns, strict=True):
-                arrays.append(conform(array, column, table.relation))
-                if column.hides_nan and column not in suspects and pc.any(pc.equal(array, _ZERO)).as_py():
-                    suspects.add(column)
-            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+    def check_nan(self, table: Table, suspects: Iterable[Column], condition: str | None) -> None:
+        """Raise UnrepresentableValueError if a column of `suspects` holds NaN, which the engine reads as 0."""
+        also = "" if condition is None else f" and ({condition})"
         for column in sorted(suspects, key=lambda suspect: suspect.name):
-            name = quoted(column.name)
-            also = "" if condition is None else f" and ({condition})"
-            query = f"select 1 as found from {relation} where {name} = 'NaN'{also} limit 1"  # noqa: S608
-            if self._connection.query(query):
+            found = f"select 1 as found from {table.sql} where {quoted(column.name)} = 'NaN'{also} limit 1"  # noqa: S608
+            if self.connection.query(found):
                 raise UnrepresentableValueError(
-                    f"{table.relation}, column {column.name}: value 'NaN' does not fit {column.arrow_type}. "
+                    f"{table.relation}, column {column.name}: value 'NaN' does not fit {column.type_name}. "
                     "Correct the value in the source, or deselect the column."
                 )

@@ -1,18 +1,16 @@
-"""The tap: settings, discovery, command line."""
+"""The tap as the Singer SDK sees it: settings described, discovery. main.py is its command."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from singer_sdk import Tap
 from singer_sdk import typing as th
 from singer_sdk.contrib.msgspec import MsgSpecWriter
 
-from tap_postgres_arrow.engine import SourceError
+from tap_postgres_arrow.settings import DEFAULTS, FORMATS, read_positions
 from tap_postgres_arrow.source import Source
 from tap_postgres_arrow.stream import PostgresStream
 
@@ -27,28 +25,30 @@ class TapPostgresArrow(Tap):
 
     config_jsonschema = th.PropertiesList(
         th.Property("host", th.StringType, required=True, description="Server name or address."),
-        th.Property("port", th.IntegerType, default=5432, description="Server port."),
+        th.Property("port", th.IntegerType, default=DEFAULTS["port"], description="Server port."),
         th.Property("database", th.StringType, required=True, description="Database name."),
         th.Property("user", th.StringType, required=True, description="Role; it needs SELECT only."),
         th.Property("password", th.StringType, required=True, secret=True, description="The role's password."),
-        th.Property("sslmode", th.StringType, default="prefer", description="libpq's sslmode."),
-        th.Property("schema", th.StringType, default="public", description="Schema whose tables are replicated."),
+        th.Property("sslmode", th.StringType, default=DEFAULTS["sslmode"], description="libpq's sslmode."),
+        th.Property(
+            "schema", th.StringType, default=DEFAULTS["schema"], description="Schema whose tables are replicated."
+        ),
         th.Property(
             "replication_key",
             th.StringType,
-            default="updated_at",
+            default=DEFAULTS["replication_key"],
             description="Column that changes with every change of a row. Tables without it are read in full.",
         ),
         th.Property(
             "late_window_seconds",
             th.IntegerType,
-            default=86_400,
+            default=DEFAULTS["late_window_seconds"],
             description="How far behind the bookmark a row that commits late, or is dated late, is still looked for.",
         ),
         th.Property(
             "emit_activate_version_messages",
             th.BooleanType,
-            default=True,
+            default=DEFAULTS["emit_activate_version_messages"],
             description="Announce a complete read, so that the target replaces what it holds of the table.",
         ),
         th.Property(
@@ -62,8 +62,9 @@ class TapPostgresArrow(Tap):
                             "format",
                             th.StringType,
                             required=True,
-                            allowed_values=["arrow", "parquet"],
-                            description="arrow: a stream in a named pipe. parquet: files, for any target.",
+                            allowed_values=list(FORMATS),
+                            description="pipe: a named pipe, its content as the target wishes. arrow: a named pipe "
+                            "with an Arrow stream. parquet: files, for any target.",
                         )
                     ),
                     required=True,
@@ -89,8 +90,7 @@ class TapPostgresArrow(Tap):
     @cached_property
     def positions(self) -> dict[str, dict[str, Any]]:
         """Committed bookmarks by stream; empty without `positions_file`."""
-        path = self.config.get("positions_file")
-        return dict(json.loads(Path(path).read_text(encoding="utf-8"))) if path else {}
+        return read_positions(self.config.get("positions_file"))
 
     @cached_property
     def source(self) -> Source:
@@ -99,14 +99,5 @@ class TapPostgresArrow(Tap):
 
     def discover_streams(self) -> Sequence[PostgresStream]:
         """Return one stream for each table of the schema that the role may read."""
-        tables = self.source.tables(self.config["schema"])
-        if not tables:
-            raise SourceError(
-                f"database {self.config['database']}: {self.config['user']} can read no table in schema "
-                f"{self.config['schema']!r}. Check the setting `schema` and the grants."
-            )
+        tables = self.source.require_tables(self.config["schema"])
         return [PostgresStream(self, self.source, table) for table in tables]
-
-
-if __name__ == "__main__":
-    TapPostgresArrow.cli()

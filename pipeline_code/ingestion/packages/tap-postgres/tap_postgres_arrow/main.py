@@ -1,0 +1,164 @@
+"""The tap's command: a run that sends bulk messages only, or discovery, without the SDK.
+
+Importing the SDK costs as much CPU as reading a million rows. What is not done here is left to its classes (tap.py,
+stream.py): records, stream maps, --about, --test, and telling what is wrong with a configuration. Both say the same
+messages (test_bulk.py), read through reading.py and hand over through bulk.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import datetime as dt
+import json
+import logging
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tap_postgres_arrow import bulk, catalog, settings
+from tap_postgres_arrow.reading import Reading
+from tap_postgres_arrow.source import Source, Table
+
+NAME = "tap-postgres-arrow"
+
+
+class Output:
+    """Singer messages on standard output, one JSON object a line."""
+
+    def __init__(self) -> None:
+        """Begin without a state."""
+        self._state: dict[str, Any] | None = None
+
+    def write(self, message: Mapping[str, Any]) -> None:
+        """Write one message, at once."""
+        sys.stdout.buffer.write(json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
+        sys.stdout.flush()
+
+    def state(self, value: dict[str, Any]) -> None:
+        """Write a STATE message unless the last one said the same."""
+        if value != self._state:
+            self.write({"type": "STATE", "value": value})
+            self._state = copy.deepcopy(value)
+
+
+class BulkRun:
+    """One run over all selected tables, in one snapshot."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Connect. `config` is what `settings.for_bulk` returned."""
+        self._config = config
+        self._started = int(time.time())
+        self._output = Output()
+        self.source = Source(config)
+
+    def tables(self) -> Sequence[Table]:
+        """Return the tables of the schema, by name; SourceError if there is none."""
+        return self.source.require_tables(self._config["schema"])
+
+    def discover(self) -> dict[str, Any]:
+        """Return the catalog."""
+        return {"streams": [catalog.discovered(table, self._config["replication_key"]) for table in self.tables()]}
+
+    def sync(self, wanted: Mapping[str, Any] | None, state: Mapping[str, Any]) -> None:
+        """Send what the catalog `wanted` selects (None: everything) from where `state` stands."""
+        if wanted is None:
+            wanted = self.discover()
+        entries = {entry["tap_stream_id"]: entry for entry in wanted["streams"]}
+        bookmarks = {name: dict(bookmark) for name, bookmark in state.get("bookmarks", {}).items() if bookmark}
+        for bookmark in bookmarks.values():
+            bookmark.pop("progress_markers", None)
+        now = {"bookmarks": bookmarks}
+        if bookmarks:
+            self._output.state(now)
+        for table in self.tables():
+            entry = entries.get(table.name)
+            selection = None if entry is None else catalog.selection(entry)
+            if selection is None:
+                logging.info("Skipping deselected stream '%s'.", table.name)
+            else:
+                self._send(table, selection, now)
+
+    def _send(self, table: Table, selection: catalog.Selection, state: dict[str, Any]) -> None:
+        logging.info("Beginning sync of '%s' in %s mode", table.name, selection.method.lower())
+        bookmark = state["bookmarks"].setdefault(table.name, {})
+        window = dt.timedelta(seconds=self._config["late_window_seconds"])
+        reading = Reading(self.source, table, selection, bookmark, window)
+        reading.begin(self._positions.get(table.name))
+        self._output.state(state)
+        self._announce(table, selection)
+        if reading.is_complete and self._config["emit_activate_version_messages"]:
+            self._output.write({"type": "ACTIVATE_VERSION", "stream": table.name, "version": self._started})
+        for layout, manifest in bulk.hand_over(reading, self._config["batch_config"]):
+            self._output.write(
+                {"type": "BATCH", "stream": table.name, "encoding": {"format": layout}, "manifest": manifest}
+            )
+        self._output.state(state)
+
+    def _announce(self, table: Table, selection: catalog.Selection) -> None:
+        message = {
+            "type": "SCHEMA",
+            "stream": table.name,
+            "schema": selection.schema,
+            "key_properties": list(selection.key_properties),
+        }
+        if selection.replication_key is not None:
+            message["bookmark_properties"] = [selection.replication_key]
+        self._output.write(message)
+
+    @property
+    def _positions(self) -> dict[str, dict[str, Any]]:
+        return settings.read_positions(self._config.get("positions_file"))
+
+
+def run(config: Mapping[str, Any], arguments: argparse.Namespace) -> None:
+    """Discover or sync."""
+    work = BulkRun(config)
+    try:
+        if arguments.discover:
+            sys.stdout.write(json.dumps(work.discover(), indent=2, ensure_ascii=False) + "\n")
+            return
+        wanted = None if arguments.catalog is None else json.loads(Path(arguments.catalog).read_text(encoding="utf-8"))
+        state = {} if arguments.state is None else json.loads(Path(arguments.state).read_text(encoding="utf-8"))
+        work.sync(wanted, state)
+    finally:
+        work.source.close()
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace | None:
+    """Return what a Singer command line asks for; None for one that is not about a plain run or discovery."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--config", action="append", default=[])
+    parser.add_argument("--catalog")
+    parser.add_argument("--state")
+    parser.add_argument("--discover", action="store_true")
+    try:
+        options, others = parser.parse_known_args(arguments)
+    except argparse.ArgumentError:
+        return None
+    files = [*options.config, options.catalog, options.state]
+    return None if others or not all(Path(name).is_file() for name in files if name is not None) else options
+
+
+def main() -> None:
+    """Run the tap."""
+    options = parse(sys.argv[1:])
+    config = None
+    if options is not None and options.config:
+        given: dict[str, Any] = {}
+        for name in options.config:
+            given |= json.loads(Path(name).read_text(encoding="utf-8"))
+        config = settings.for_bulk(given)
+    if options is None or config is None:
+        from tap_postgres_arrow.tap import TapPostgresArrow
+
+        TapPostgresArrow.cli()
+        return
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s | %(levelname)-8s | {NAME} | %(message)s")
+    run(config, options)
+
+
+if __name__ == "__main__":
+    main()

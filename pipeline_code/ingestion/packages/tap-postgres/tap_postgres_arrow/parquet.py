@@ -1,0 +1,101 @@
+"""Rows as the engine itself writes them: Parquet, straight into the pipe that the target reads.
+
+The engine does all the work, and no row is ever a Python or an Arrow object. What it reads wrongly is found in the
+statistics that it returns: infinity and times out of its range are extremes, NaN in a decimal is one of its zeros.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tap_postgres_arrow.boundary import Key, parse_key
+from tap_postgres_arrow.columns import TEMPORAL, Column, UnrepresentableValueError, quoted
+from tap_postgres_arrow.engine import literal
+from tap_postgres_arrow.reading import Reading
+from tap_postgres_arrow.source import Table
+
+GROUP_ROWS = 122_880
+"""Rows of a row group: DuckDB's own default."""
+GROUP_BYTES = 64 << 20
+"""Size of a row group, as the source stores it, that wide rows keep to; the engine's least is 2,048 rows."""
+MOST_COLUMNS = 1_000
+"""Wider tables are sent as Arrow: the target holds the end of a file, and with it the footer, in memory."""
+BLOCK_BYTES = 8_192
+_FIRST_YEAR_BC = 4_714
+_BEFORE_CHRIST = re.compile(r"(\d+)-\d\d-\d\d \(BC\)")
+
+Statistics = Mapping[str, Mapping[str, str]]
+
+
+def is_possible(reading: Reading) -> bool:
+    """Whether the engine reads all selected columns in their exact types."""
+    columns = reading.columns
+    return 0 < len(columns) <= MOST_COLUMNS and all(column.is_read_exactly for column in columns)
+
+
+def pieces(table: Table, condition: str | None, file_bytes: int) -> list[str | None]:
+    """Return conditions that divide the rows, by their place in the table, into files of about `file_bytes`.
+
+    Every row is in exactly one: the places are divided without a gap. A read of changes is one piece.
+    """
+    # Compressed and encoded, rows take about a quarter of their place in the source's blocks.
+    count = table.pages * BLOCK_BYTES // (4 * file_bytes) + 1 if condition is None else 1
+    bounds = [table.pages * number // count for number in range(1, count)]
+    if not bounds:
+        return [condition]
+    ends = [f" and ctid < '({end},0)'" for end in bounds]
+    return [f"ctid >= '({start},0)'{end}" for start, end in zip([0, *bounds], [*ends, ""], strict=True)]
+
+
+def write(reading: Reading, condition: str | None, path: Path, layout: Mapping[str, Any]) -> Key | None:
+    """Write the rows that meet `condition` into the pipe at `path`; return the greatest replication key of them.
+
+    `layout` is the target's: its `constants` become columns ({name: UTC time in ISO 8601}), `codec` and `level` are
+    the compression. Raises SourceError, and UnrepresentableValueError for a value that does not fit its type.
+    """
+    table, columns, source = reading.table, reading.columns, reading.source
+    items = [f"cast({quoted(column.name)} as {column.type_name}) as {quoted(column.name)}" for column in columns]
+    items += [f"timestamptz {literal(value)} as {quoted(name)}" for name, value in layout["constants"].items()]
+    rows = max(2_048, min(GROUP_ROWS, GROUP_BYTES // max(table.row_bytes, 1)))
+    options = f"compression {layout['codec']}, compression_level {int(layout['level'])}, row_group_size {rows}"
+    statistics = source.connection.copy(table.query(columns, condition), ", ".join(items), str(path), options)
+    check(table, columns, statistics)
+    source.check_nan(table, [column for column in columns if _may_hide_nan(column, statistics)], condition)
+    key = reading.key_column
+    greatest = None if key is None else statistics.get(key.name, {}).get("max")
+    return None if greatest is None or key is None else _key(greatest, key)
+
+
+def check(table: Table, columns: tuple[Column, ...], statistics: Statistics) -> None:
+    """Raise UnrepresentableValueError for infinity, and for times that the engine has wrapped."""
+    for column in columns:
+        if column.base_type not in TEMPORAL:
+            continue
+        extremes = [
+            value for name in ("min", "max") if (value := statistics.get(column.name, {}).get(name)) is not None
+        ]
+        if any("infinity" in value or _is_before_all(value) for value in extremes):
+            raise UnrepresentableValueError(
+                f"{table.relation}, column {column.name}: a value is infinity or outside of what {column.type_name} "
+                "holds. Correct the value in the source, or deselect the column."
+            )
+
+
+def _is_before_all(value: str) -> bool:
+    """Whether a time is before PostgreSQL's first: one beyond the engine's range comes out there."""
+    match = _BEFORE_CHRIST.match(value)
+    return match is not None and int(match[1]) > _FIRST_YEAR_BC
+
+
+def _may_hide_nan(column: Column, statistics: Statistics) -> bool:
+    found = statistics.get(column.name, {})
+    return column.hides_nan and "min" in found and float(found["min"]) <= 0 <= float(found["max"])
+
+
+def _key(value: str, column: Column) -> Key:
+    key = parse_key(value, column)
+    return key.astimezone(dt.UTC) if isinstance(key, dt.datetime) and key.tzinfo is not None else key

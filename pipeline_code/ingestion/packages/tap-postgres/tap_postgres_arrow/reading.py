@@ -1,0 +1,114 @@
+"""One table on its way out: what is selected of it, from where it is read, and the state that follows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from tap_postgres_arrow import boundary
+from tap_postgres_arrow.catalog import INCREMENTAL, Selection
+from tap_postgres_arrow.columns import Column
+from tap_postgres_arrow.source import Source, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+UNFINISHED = {"Note": "This stream has not been read to its end."}
+"""`progress_markers` of a stream while it is read: a target that finds them knows that the stream was cut off."""
+
+
+class Reading:
+    """Reads one table inside the run's snapshot. The state advances only when the whole table was read."""
+
+    def __init__(
+        self, source: Source, table: Table, selection: Selection, state: dict[str, Any], late_window: dt.timedelta
+    ) -> None:
+        """Read `selection` of `table` from where `state`, its Singer bookmark, says. `state` is changed in place."""
+        self.source, self.table, self._selection, self._state = source, table, selection, state
+        self._late_window = late_window
+        self._incremental = selection.method == INCREMENTAL
+
+    def begin(self, position: dict[str, Any] | None) -> None:
+        """Mark the state as that of a stream that is being read.
+
+        `position` is what the target has committed, None if it did not say: it wins over what a run remembered.
+        """
+        if position is not None and self._incremental:
+            self._state.clear()
+            self._state.update(position)
+        self._state["progress_markers"] = dict(UNFINISHED)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all rows are read, so that they replace what the target holds: always, or for the first time."""
+        return not self._incremental or self._bookmark() is None
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The selected columns, in the source's order."""
+        if gone := self._selection.catalogued - {column.name for column in self.table.columns}:
+            raise ValueError(
+                f"{self.table.relation}: the catalog names columns that the table does not have: {sorted(gone)}. "
+                "Discover again (meltano run --refresh-catalog)."
+            )
+        return tuple(column for column in self.table.columns if column.name in self._selection.schema["properties"])
+
+    @property
+    def condition(self) -> str | None:
+        """SQL condition of the rows to send; None for all."""
+        column, bookmark = self.key_column, self._bookmark()
+        if column is None or bookmark is None:
+            return None
+        snapshot = self.source.snapshot
+        if not boundary.is_comparable(bookmark, snapshot):
+            logging.getLogger(__name__).warning(
+                "%s: the source was restored or replaced since the last run (system %s, then %s): "
+                "reading by %s alone, rows at the boundary are sent again",
+                self.table.relation, snapshot.system, bookmark.system, column.name,
+            )  # fmt: skip
+        return boundary.changed_since(bookmark, snapshot, column, self._late_window)
+
+    @property
+    def key_column(self) -> Column | None:
+        """The replication key; None where the table is read in full."""
+        if not self._incremental:
+            return None
+        for column in self.table.columns:
+            if column.name == self._selection.replication_key and column.can_replicate:
+                return column
+        raise ValueError(
+            f"{self.table.relation}: replication key {self._selection.replication_key!r} is not an integer, date or "
+            f"timestamp column of the table. Its columns: {[column.name for column in self.table.columns]}."
+        )
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows to send; after the last, advance the state."""
+        import pyarrow.compute as pc
+
+        from tap_postgres_arrow import arrow
+
+        columns, key = self.columns, self.key_column
+        seen: boundary.Key | None = None
+        for batch in arrow.read(self.source, self.table, columns, self.condition):
+            if batch.num_rows == 0:
+                continue
+            if key is not None:
+                greatest = pc.max(batch.column(columns.index(key))).as_py()
+                seen = greatest if seen is None else max(seen, greatest) if greatest is not None else seen
+            yield batch
+        self.end(seen)
+
+    def end(self, seen: boundary.Key | None) -> None:
+        """Advance the state after the last row: `seen` is the greatest replication key, None if there was none."""
+        bookmark, key = self._bookmark(), self.key_column
+        self._state.pop("progress_markers", None)
+        if key is not None:
+            following = boundary.advanced(bookmark, seen, self.source.snapshot, key)
+            if following is not None:
+                self._state.update(following.to_state(key.name))
+
+    def _bookmark(self) -> boundary.Bookmark | None:
+        column = self.key_column
+        return boundary.bookmark_from_state(self._state, column) if column is not None else None

@@ -1,0 +1,53 @@
+"""The tap's settings: defaults, and whether a configuration needs nothing but them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+REQUIRED = ("host", "database", "user", "password")
+DEFAULTS: Mapping[str, Any] = {
+    "port": 5432,
+    "sslmode": "prefer",
+    "schema": "public",
+    "replication_key": "updated_at",
+    "late_window_seconds": 86_400,
+    "emit_activate_version_messages": True,
+}
+FORMATS = ("pipe", "arrow", "parquet")
+"""Ways to hand rows over in bulk, see bulk.py."""
+
+_TYPES: Mapping[str, type] = {name: type(default) for name, default in DEFAULTS.items()} | dict.fromkeys(
+    (*REQUIRED, "positions_file"), str
+)
+
+
+def for_bulk(config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a configuration with its defaults if it hands rows over in bulk and every setting is right.
+
+    None for anything else, errors included: the SDK's classes do the rest, and say what is wrong.
+    """
+    given = {name: value for name, value in config.items() if value is not None}
+    batches = given.pop("batch_config", None)
+    if not _is_bulk(batches) or not all(name in given for name in REQUIRED):
+        return None
+    # bool is an int to Python: types are compared, not asked.
+    if any(name not in _TYPES or type(value) is not _TYPES[name] for name, value in given.items()):
+        return None
+    return {**DEFAULTS, **given, "batch_config": batches}
+
+
+def _is_bulk(batches: Any) -> bool:
+    match batches:
+        case {"encoding": {"format": str(layout), **more}, "storage": {"root": str(), **place}, **others}:
+            known = not more and not others and set(place) <= {"prefix"} and isinstance(place.get("prefix", ""), str)
+            return known and layout in FORMATS
+        case _:
+            return False
+
+
+def read_positions(path: str | None) -> dict[str, dict[str, Any]]:
+    """Return {stream: bookmark} of what the target has committed, from the setting `positions_file`."""
+    return dict(json.loads(Path(path).read_text(encoding="utf-8"))) if path else {}
