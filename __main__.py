@@ -60,18 +60,20 @@ else:
     token, client = (config.get_secret(name) for name in (settings.CATALOG_TOKEN, settings.CATALOG_CREDENTIAL))
     catalog = remote(stack.catalog, storage.store("trino"), token, client)
 
-# The example company: a source system that the platform reads and does not own.
-source = None
+# The example company: source systems that the platform reads and does not own.
+source: connections.Database | None = None
+services: tuple[connections.WebService, ...] = ()
 if stack.example.enabled:
     company = namespace(stack.example.namespace, inside)
-    source = Petco("petco", PetcoArgs(platform, stack.example, company), inside).source
+    example = Petco("petco", PetcoArgs(platform, stack.example, company), inside)
+    source, services = example.source, example.services
 
 # The pipeline, from the source to the dashboard.
 engine = Trino("trino", TrinoArgs(platform, stack.trino, catalog, storage.store("trino")), inside).connection
 state = database.connection("meltano")
 Ingestion(
     "ingestion",
-    IngestionArgs(platform, stack.ingestion, source, state, catalog, storage.store("ingestion")),
+    IngestionArgs(platform, stack.ingestion, source, state, catalog, storage.store("ingestion"), services),
     inside,
 )
 runs, metrics = database.connection("dagster"), cloud.metrics(platform) if stack.kubernetes.kind == "eks" else None

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import settings
-from components.connections import Catalog, Database, ObjectStore, Platform
+from components.connections import Catalog, Database, ObjectStore, Platform, WebService
 from components.database import authority_mounts
 from components.kubernetes import pods, workloads
 from components.kubernetes.labels import Identity
@@ -23,7 +23,7 @@ LONGEST_RUN_SECONDS = 6 * 3600
 
 @dataclass(frozen=True)
 class IngestionArgs:
-    """source: the database it replicates. state: where Meltano keeps its bookmarks."""
+    """source: the database it replicates; services: what it reads over the web. state: where bookmarks are kept."""
 
     platform: Platform
     settings: settings.Ingestion
@@ -31,6 +31,7 @@ class IngestionArgs:
     state: Database
     catalog: Catalog
     store: ObjectStore
+    services: tuple[WebService, ...] = ()
 
 
 class Ingestion(pulumi.ComponentResource):
@@ -47,6 +48,8 @@ class Ingestion(pulumi.ComponentResource):
         }
         if args.source is not None:
             values["shop-password"] = args.source.password
+        for service in args.services:
+            values |= service.secret_values()
         secret = workloads.secret(SECRET, identity, values, child)
         template = pods.pod_template(
             identity,
@@ -98,6 +101,8 @@ def run_container(args: IngestionArgs) -> Container:
     if args.source is not None:
         secrets["SHOP_PASSWORD"] = SecretKey(SECRET, "shop-password")
     lake = {**args.catalog.secret_environment(), **args.store.secret_environment()}
+    for service in args.services:
+        lake |= service.secret_environment()
     secrets |= {variable: SecretKey(SECRET, key) for variable, key in lake.items()}
     return Container(
         name="ingestion",
@@ -105,6 +110,7 @@ def run_container(args: IngestionArgs) -> Container:
         resources=Resources(args.settings.cpu, "512Mi", args.settings.memory),
         environment={
             **shop_environment(args.source),
+            **{variable: value for service in args.services for variable, value in service.environment.items()},
             **args.catalog.pyiceberg_environment(),
             **args.store.pyiceberg_environment(),
         },

@@ -1,4 +1,4 @@
-"""The example company's source system, in a namespace of its own: a shop database, its rows, and a live writer."""
+"""The example company's source systems, in a namespace of their own: a shop that sells, and services that it uses."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from components.connections import Platform
 from components.kubernetes import network, pods, workloads
 from components.kubernetes.labels import Identity
 from components.kubernetes.pods import Container, Resources, SecretKey
+from components.saas import NAME as SAAS
+from components.saas import Saas, SaasArgs
 
 VERSION = "1"
 ROLES = ("postgres", "shop", "headwater_reader")
@@ -30,7 +32,7 @@ class PetcoArgs:
 
 
 class Petco(pulumi.ComponentResource):
-    """The shop; `source` is what the platform may read of it."""
+    """The shop, and the services it uses; `source` and `services` are what the platform may read of them."""
 
     def __init__(self, name: str, args: PetcoArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headwater:example:Petco", name, None, opts)
@@ -46,7 +48,7 @@ class Petco(pulumi.ComponentResource):
                 size=args.settings.size,
                 memory="512Mi",
                 exposure=args.platform.exposure,
-                peers=[network.Peer(("shop",)), network.Peer(CLIENTS, args.platform.namespace)],
+                peers=[network.Peer(("shop", SAAS)), network.Peer(CLIENTS, args.platform.namespace)],
                 roles=["shop", "--reader", f"{READER}:shop"],
                 workload="shop",
             ),
@@ -91,6 +93,10 @@ class Petco(pulumi.ComponentResource):
             ),
             opts=child,
         )
+        services = SaasArgs(
+            args.platform, args.namespace, args.settings.namespace, READER, shop.secret_name, (*shop.ready, seed)
+        )
+        self.services = Saas("saas", services, child).services
         self.source = connections.Database(
             host=f"shop.{args.settings.namespace}",
             name="shop",

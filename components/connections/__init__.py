@@ -18,6 +18,7 @@ from components.connections.database import (
     SslMode,
 )
 from components.connections.platform import Exposure, Metrics, Placement, Platform, Registry
+from components.connections.services import WebService
 from components.connections.storage import EXCHANGE, LAKE, ObjectStore, S3Credentials
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "RequestSignature",
     "S3Credentials",
     "SslMode",
+    "WebService",
 ]

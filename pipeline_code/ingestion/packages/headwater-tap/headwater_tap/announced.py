@@ -59,11 +59,14 @@ class AnnouncedStream(Stream):
         self.state_manager.is_flushed = False
         self._write_state_message()
         super()._write_schema_message()
-        first = self.stream_state.get("replication_key_value") is None
-        if first and self.replication_method == "INCREMENTAL" and self.emit_activate_version_messages:
-            # The first read is a complete one, as FULL_TABLE always is: it replaces what the target holds.
+        if self.replication_method == "INCREMENTAL" and self.reads_all() and self.emit_activate_version_messages:
+            # As FULL_TABLE always does, a complete read replaces what the target holds.
             self._stream_version = self._initialized_at // 1000
             self._write_activate_version_message(self._stream_version)
+
+    def reads_all(self) -> bool:
+        """Return whether this run reads everything: the first does."""
+        return self.stream_state.get("replication_key_value") is None
 
     def finish(self, bookmark: Mapping[str, Any] | None) -> None:
         """Mark the stream as read to its end; `bookmark` is where the next run begins, None leaves it."""

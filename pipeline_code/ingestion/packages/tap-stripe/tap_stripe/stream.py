@@ -36,12 +36,9 @@ class StripeStream(AnnouncedStream):
         self.replication_key = "created"
         self._until: int | None = None
 
-    def _write_schema_message(self) -> None:
-        super()._write_schema_message()
-        if self._since() is None and self.emit_activate_version_messages:
-            # A complete read replaces what the target holds.
-            self._stream_version = self._initialized_at // 1000
-            self._write_activate_version_message(self._stream_version)
+    def reads_all(self) -> bool:
+        """Return whether this run reads everything: the first, and one after a pause longer than events are kept."""
+        return self._since() is None
 
     def get_records(self, context: Any) -> Iterable[dict[str, Any]]:  # noqa: ARG002
         """Yield what is new; after the last record, move the bookmark.

@@ -1,0 +1,102 @@
+"""Stand-ins of the services that the example company uses: one server, which reads the shop at each request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from components import postgres
+from components.connections import Platform, WebService
+from components.kubernetes import network, pods, workloads
+from components.kubernetes.labels import Identity
+from components.kubernetes.pods import Container, Resources, SecretKey
+from components.kubernetes.probes import HttpCheck, Probes
+
+NAME = "saas"
+VERSION = "1"
+PORT = 8090
+SECRET = "saas-credentials"  # noqa: S105 - the object's name
+ANY = "0.0.0.0"  # noqa: S104 - all addresses of its pod
+
+
+@dataclass(frozen=True)
+class SaasArgs:
+    """namespace: the company's. reader: the role that may read the shop, whose password is in Secret `shop_secret`.
+
+    after: what must be there before, the shop's rows among it.
+    """
+
+    platform: Platform
+    namespace: pulumi.Input[str]
+    host: str
+    reader: str
+    shop_secret: str
+    after: tuple[pulumi.Resource, ...]
+
+
+class Saas(pulumi.ComponentResource):
+    """The stand-ins; `services` is what ingestion needs to read each of them."""
+
+    def __init__(self, name: str, args: SaasArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:example:Saas", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        identity = Identity(NAME, "server", VERSION, args.namespace)
+        # A restricted key in test mode, by its first letters, as Stripe writes them.
+        key: pulumi.Output[str] = pulumi.Output.secret(
+            pulumi.Output.concat("rk_test_", args.platform.credentials.get("stripe-api-key"))
+        )
+        passwords = {"STRIPE_API_KEY": key}
+        environment: dict[str, pulumi.Input[str]] = {}
+        secret = workloads.secret(SECRET, identity, passwords, child)
+        network.allow_ingress(
+            NAME, identity, {"http": PORT}, [network.Peer(("ingestion",), args.platform.namespace)], child
+        )
+        server = workloads.deployment(
+            NAME,
+            identity,
+            server_container(args.platform.image("sources"), args.reader, args.shop_secret, environment, passwords),
+            pulumi.ResourceOptions(parent=self, depends_on=[secret, *args.after]),
+            service_account=workloads.service_account(NAME, identity, child),
+            configuration=workloads.secrets_hash(passwords),
+        )
+        after = pulumi.ResourceOptions(parent=self, depends_on=[server])
+        ready = (server, network.service(NAME, identity, PORT, after, port_name="http"))
+        address = f"http://{NAME}.{args.host}:{PORT}"
+        self.services = (
+            WebService({"STRIPE_API_URL": f"{address}/stripe"}, {"STRIPE_API_KEY": passwords["STRIPE_API_KEY"]}, ready),
+        )
+        self.register_outputs({})
+
+
+def server_container(
+    image: pulumi.Input[str],
+    reader: str,
+    shop_secret: str,
+    environment: Mapping[str, pulumi.Input[str]],
+    secrets: Mapping[str, object],
+) -> Container:
+    """Return the container of the stand-ins. secrets: names of the variables that come from their Secret."""
+    return Container(
+        name=NAME,
+        image=image,
+        resources=Resources("50m", "128Mi", "512Mi"),
+        command=["python", "-m", "petco"],
+        args=["api", "--host", ANY, "--port", str(PORT)],
+        environment={
+            "SHOP_HOST": "shop",
+            "SHOP_PORT": str(postgres.PORT),
+            "SHOP_DATABASE": "shop",
+            "SHOP_USER": reader,
+            **environment,
+        },
+        secret_environment={
+            "SHOP_PASSWORD": SecretKey(shop_secret, reader),
+            **{variable: SecretKey(SECRET, variable) for variable in secrets},
+        },
+        ports={"http": PORT},
+        mounts=[pods.scratch("/tmp")],  # noqa: S108 - the pod's own
+        # Without the shop it waits; a new pod would not bring it back.
+        probes=Probes(ready=HttpCheck("/ready", "http"), alive=HttpCheck("/alive", "http")),
+    )
