@@ -26,7 +26,9 @@ if stack.aws is not None:
     cloud = Cloud(stack, credentials)
 
 if stack.kubernetes.kind == "eks":
-    inside = pulumi.ResourceOptions(provider=cloud.kubernetes, depends_on=cloud.ready)
+    inside = pulumi.ResourceOptions(
+        provider=cloud.kubernetes, depends_on=cloud.ready, transformations=cloud.transformations
+    )
 else:
     cluster = k8s.Provider(
         "cluster",
@@ -80,6 +82,8 @@ runs, metrics = database.connection("dagster"), cloud.metrics(platform) if stack
 Orchestration("orchestration", OrchestrationArgs(platform, stack.orchestration, runs, engine, source, metrics), inside)
 metadata = database.connection("superset")
 dashboards = Dashboards("dashboards", DashboardsArgs(platform, stack.dashboards, metadata, engine), inside)
+if stack.kubernetes.kind == "eks":
+    cloud.sleep(platform, inside)
 
 pulumi.export("namespace", stack.kubernetes.namespace)
 pulumi.export("dashboard", platform.exposure.url("superset", stack.kubernetes.namespace, 8088))

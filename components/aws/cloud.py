@@ -19,6 +19,7 @@ from components.aws.network import Network
 from components.aws.nodes import SPOT, Nodes
 from components.aws.observability import Observability, ObservabilityArgs
 from components.aws.registry import EcrRegistry
+from components.aws.sleep import Deployments, Sleep, SleepArgs
 from components.aws.storage import Pods, S3Storage, StorageArgs
 from components.connections import Platform, S3Credentials
 from components.database import SERVICES
@@ -119,6 +120,31 @@ class Cloud:
         )  # fmt: skip
         self._observability = Observability("observability", args)
         return self._observability.metrics
+
+    def sleep(self, platform: Platform, inside: pulumi.ResourceOptions) -> None:
+        """Put to sleep what was made in the cluster until now, where the settings have a schedule."""
+        schedule, on_rds = self._account.settings.schedule, self._stack.database.kind == "rds"
+        if schedule is None:
+            return
+        watched = self._stack.observability.kind == "cloudwatch"
+        args = SleepArgs(
+            self._account,
+            platform,
+            schedule,
+            self._account.name("database") if on_rds else None,
+            self._observability.alarms if watched else (),
+            self._deployments.of(platform.namespace),
+        )
+        Sleep("sleep", args, inside)
+
+    @property
+    def transformations(self) -> list[pulumi.ResourceTransformation] | None:
+        """What is done to every resource in the cluster before it is registered."""
+        return None if self._account.settings.schedule is None else [self._deployments]
+
+    @cached_property
+    def _deployments(self) -> Deployments:
+        return Deployments()
 
     @cached_property
     def _platform_key(self) -> Key:

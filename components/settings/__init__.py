@@ -1,6 +1,6 @@
 """The stack's configuration, read and checked once; nothing else reads `pulumi.Config` or the environment."""
 
-from components.settings.aws import Aws
+from components.settings.aws import Aws, Schedule
 from components.settings.base import DnsLabel, Model, mebibytes, seconds
 from components.settings.loading import (
     CATALOG_CREDENTIAL,
@@ -36,6 +36,7 @@ __all__ = [
     "NodePorts",
     "Observability",
     "Orchestration",
+    "Schedule",
     "Settings",
     "Storage",
     "Trino",

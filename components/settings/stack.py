@@ -42,6 +42,7 @@ def contradictions(settings: Settings) -> Iterator[tuple[str, object, str]]:
     yield from _storage_and_catalog(settings)
     yield from _cluster(settings)
     yield from _observability(settings)
+    yield from _schedule(settings)
     database = settings.database
     if database.kind == "rds":
         if mebibytes(database.size) < SMALLEST_RDS_GIB * 1024:
@@ -146,3 +147,19 @@ def _observability(settings: Settings) -> Iterator[tuple[str, object, str]]:
             None,
             f"nobody wrote down how many connections {database.instance_class} allows; give the number to alarm at",
         )
+
+
+def _schedule(settings: Settings) -> Iterator[tuple[str, object, str]]:
+    if settings.aws is None or settings.aws.schedule is None:
+        return
+    asleep = f"{settings.aws.schedule.sleep} to {settings.aws.schedule.wake}"
+    if settings.kubernetes.kind != "eks":
+        yield "aws.schedule", asleep, "what sleeps runs on EKS, and kubernetes.kind is 'kubeconfig'"
+    if settings.aws.deletion_protection:
+        yield (
+            "aws.schedule",
+            asleep,
+            "aws.deletion_protection says that this is production; a database that is stopped has no backups",
+        )
+    if settings.database.multi_az:
+        yield "aws.schedule", asleep, "database.multi_az pays for a database that never stops"

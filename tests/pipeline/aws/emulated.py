@@ -546,6 +546,49 @@ def dashboard(aws: Emulator, given: dict[str, Any]) -> Made:
     return {}
 
 
+def schedule_group(aws: Emulator, given: dict[str, Any]) -> Made:
+    aws.client("scheduler").create_schedule_group(Name=given["name"], Tags=tag_list(given["tags"]))
+    return {}
+
+
+def schedule(aws: Emulator, given: dict[str, Any]) -> Made:
+    target = given["target"]
+    retries = {"maximumEventAgeInSeconds": "MaximumEventAgeInSeconds", "maximumRetryAttempts": "MaximumRetryAttempts"}
+    # The role must be there already, and the call must be one that AWS has, with arguments that it takes.
+    aws.client("iam").get_role(RoleName=target["roleArn"].rsplit("/", 1)[1])
+    aws.validate(*universal_target(aws, target["arn"]), **sdk_arguments(aws, target))
+    aws.client("scheduler").create_schedule(
+        Name=given["name"],
+        GroupName=given["groupName"],
+        ScheduleExpression=given["scheduleExpression"],
+        ScheduleExpressionTimezone=given["scheduleExpressionTimezone"],
+        FlexibleTimeWindow={"Mode": given["flexibleTimeWindow"]["mode"]},
+        Target={
+            "Arn": target["arn"],
+            "RoleArn": target["roleArn"],
+            "Input": target["input"],
+            "RetryPolicy": {retries[key]: int(value) for key, value in target["retryPolicy"].items()},
+        },
+    )
+    return {}
+
+
+def universal_target(aws: Emulator, arn: str) -> tuple[str, str]:
+    """Return service and operation of a target `arn:aws:scheduler:::aws-sdk:service:operation`."""
+    service, _, name = arn.removeprefix("arn:aws:scheduler:::aws-sdk:").partition(":")
+    (operation,) = [each for each in aws.client(service).meta.service_model.operation_names
+                    if each[0].lower() + each[1:] == name]  # fmt: skip
+    return service, operation
+
+
+def sdk_arguments(aws: Emulator, target: dict[str, Any]) -> dict[str, Any]:
+    """Return the target's input in AWS's own spelling: the scheduler writes DbInstance where RDS has DBInstance."""
+    service, operation = universal_target(aws, target["arn"])
+    names = aws.client(service).meta.service_model.operation_model(operation).input_shape.members
+    spelled = {name.replace("DBI", "DbI"): name for name in names}
+    return {spelled[key]: value for key, value in json.loads(target["input"]).items()}
+
+
 HANDLERS: dict[str, Callable[[Emulator, dict[str, Any]], Made]] = {
     "Vpc": vpc, "Subnet": subnet, "InternetGateway": internet_gateway, "Eip": address, "NatGateway": nat_gateway,
     "RouteTable": route_table, "Route": route, "RouteTableAssociation": association,
@@ -559,5 +602,5 @@ HANDLERS: dict[str, Callable[[Emulator, dict[str, Any]], Made]] = {
     "CatalogDatabase": glue_database, "Repository": repository, "LifecyclePolicy": repository_lifecycle,
     "Topic": topic, "TopicPolicy": topic_policy, "TopicSubscription": subscription, "MetricAlarm": metric_alarm,
     "Dashboard": dashboard, "SubnetGroup": subnet_group, "ParameterGroup": parameter_group, "Instance": instance,
-    "Budget": budget,
+    "Budget": budget, "Schedule": schedule, "ScheduleGroup": schedule_group,
 }  # fmt: skip

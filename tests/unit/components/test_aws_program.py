@@ -29,8 +29,8 @@ EVERYWHERE = [
     test_program.test_every_container_has_requests_and_a_memory_limit,
     test_program.test_every_server_has_three_probes,
     test_program.test_containers_have_no_privileges,
-    test_program.test_only_dagster_gets_a_token_of_the_cluster,
-    test_program.test_dagster_may_only_handle_jobs_of_its_namespace,
+    test_program.test_only_dagster_and_what_wakes_it_get_a_token_of_the_cluster,
+    test_program.test_pods_may_only_handle_what_is_theirs,
     test_program.test_policies_name_workloads_that_exist,
     test_program.test_no_credential_is_readable_in_the_state,
     test_program.test_secret_references_point_to_keys_that_exist,
@@ -43,13 +43,13 @@ EVERYWHERE = [
 LONGEST = {
     "Role": 64, "Bucket": 63, "Cluster": 100, "Instance": 63, "SubnetGroup": 255, "ParameterGroup": 255,
     "SecurityGroup": 255, "Repository": 256, "CatalogDatabase": 255, "LogGroup": 512, "Alias": 256, "Budget": 100,
-    "Topic": 256, "MetricAlarm": 255,
+    "Topic": 256, "MetricAlarm": 255, "Schedule": 64, "ScheduleGroup": 64,
 }  # fmt: skip
 WITHOUT_TAGS = {
     "Alias", "RolePolicy", "RolePolicyAttachment", "Route", "RouteTableAssociation", "LifecyclePolicy",
     "BucketPublicAccessBlock", "BucketOwnershipControls", "BucketServerSideEncryptionConfiguration",
     "BucketVersioning", "BucketPolicy", "BucketLifecycleConfiguration", "BucketLogging", "AccessPolicyAssociation",
-    "TopicPolicy", "TopicSubscription", "Dashboard",
+    "TopicPolicy", "TopicSubscription", "Dashboard", "Schedule",
 }  # fmt: skip
 
 

@@ -85,21 +85,25 @@ def test_containers_have_no_privileges(resources: list[Resource]) -> None:
         assert context["capabilities"] == {"drop": ["ALL"]}, name
 
 
-def test_only_dagster_gets_a_token_of_the_cluster(resources: list[Resource]) -> None:
+def test_only_dagster_and_what_wakes_it_get_a_token_of_the_cluster(resources: list[Resource]) -> None:
     """A token in every pod turns each hole into one in the whole namespace."""
+    with_token = {"CronJob/sleep", "CronJob/wake"}
     for name, spec in pod_specs(resources):
         assert spec["serviceAccountName"], name
         assert spec["serviceAccountName"] != "default", name
-        assert spec["automountServiceAccountToken"] is ("/dagster-" in name), name
+        assert spec["automountServiceAccountToken"] is ("/dagster-" in name or name in with_token), name
 
 
-def test_dagster_may_only_handle_jobs_of_its_namespace(resources: list[Resource]) -> None:
+def test_pods_may_only_handle_what_is_theirs(resources: list[Resource]) -> None:
     """A cluster role, a wildcard or access to Secrets would give a pipeline's code the whole platform."""
     assert not [r for r in resources if r.type.startswith("kubernetes:") and r.kind.startswith("Cluster")]
-    (role,) = [plain(r.inputs) for r in resources if r.type.endswith(":Role") and r.type.startswith("kubernetes:")]
-    granted = {kind for rule in role["rules"] for kind in rule["resources"]}
-    assert "secrets" not in granted
-    assert "*" not in json.dumps(role["rules"])
+    found = [plain(r.inputs) for r in resources if r.type.endswith(":Role") and r.type.startswith("kubernetes:")]
+    rules = {role["metadata"]["name"]: role["rules"] for role in found}
+    assert set(rules) <= {"dagster", "sleeper"}
+    granted = {kind for each in rules.values() for rule in each for kind in rule["resources"]}
+    # Who may change a Deployment can run anything, as any service account of the namespace.
+    assert not granted & {"secrets", "deployments", "pods/exec", "roles", "serviceaccounts"}
+    assert "*" not in json.dumps(rules)
 
 
 def test_node_ports_are_only_those_of_the_stack_file(resources: list[Resource]) -> None:
