@@ -55,16 +55,25 @@ def _cluster(resource: Resource, usage: Usage) -> Parts:
     # Auto Mode's nodes are nobody's resources: they come and go with the pods.
     price = f"ec2.{usage.node_type}"
     spot = 1 - usage.spot_discount
-    hours = usage.on_demand_nodes * usage.hours
-    spot_hours = usage.spot_nodes * usage.hours
-    yield Part(price, hours, f"{usage.on_demand_nodes:g} x {usage.node_type} on demand")
+    # One node stays while the stack sleeps, for the cluster's own pods.
+    staying = min(1.0, usage.on_demand_nodes)
+    on_demand = staying + (usage.on_demand_nodes - staying) * usage.awake
+    spot_nodes = usage.spot_nodes * usage.awake
+    often = _often(usage)
+    yield Part(price, on_demand * usage.hours, f"{usage.on_demand_nodes:g} x {usage.node_type} on demand{often}")
     yield Part(
-        price, spot_hours * spot, f"{usage.spot_nodes:g} x {usage.node_type} spot, {usage.spot_discount:.0%} off"
+        price,
+        spot_nodes * usage.hours * spot,
+        f"{usage.spot_nodes:g} x {usage.node_type} spot, {usage.spot_discount:.0%} off{often}",
     )
-    nodes = usage.on_demand_nodes + usage.spot_nodes
+    nodes = on_demand + spot_nodes
     yield Part(price, nodes * usage.hours, "Auto Mode's fee, a part of the on-demand price", times="eks.auto_mode")
     disk = nodes * usage.node_disk_gb
-    yield Part("ebs.gp3", disk, f"nodes' disks, {disk:g} GB")
+    yield Part("ebs.gp3", disk, f"nodes' disks, {disk:,.0f} GB")
+
+
+def _often(usage: Usage) -> str:
+    return "" if usage.awake == 1 else f", {usage.awake:.0%} of the time"
 
 
 def _database(resource: Resource, usage: Usage) -> Parts:
@@ -73,7 +82,7 @@ def _database(resource: Resource, usage: Usage) -> Parts:
     size = _number(resource, "allocatedStorage")
     storage = str(_input(resource, "storageType", default="gp2"))
     where = "two zones" if zones == 2 else "one zone"
-    yield Part(f"rds.{kind}", usage.hours * zones, f"{kind} in {where}")
+    yield Part(f"rds.{kind}", usage.hours * usage.awake * zones, f"{kind} in {where}{_often(usage)}")
     yield Part(f"rds.storage.{storage}", size * zones, f"{size:g} GB {storage} in {where}")
 
 
@@ -183,8 +192,8 @@ RULES: Mapping[str, Callable[[Resource, Usage], Parts]] = {
     "kubernetes:apps/v1:StatefulSet": _claims,
     "kubernetes:core/v1:PersistentVolumeClaim": _claim,
 }
-# Of these AWS asks nothing for being there.
-FREE_SERVICES = frozenset({"iam", "vpc", "acm", "budgets", "index"})
+# Of these AWS asks nothing for being there. A schedule is free up to 14 million calls a month.
+FREE_SERVICES = frozenset({"iam", "vpc", "acm", "budgets", "scheduler", "index"})
 FREE = frozenset(
     {
         *(f"aws:ec2/{name[0].lower()}{name[1:]}:{name}" for name in (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from review.cost.estimate import Estimate, Line, estimate, on_aws
 from review.cost.tables import Prices, Usage, prices, usage
@@ -19,16 +19,28 @@ def region(config: Mapping[str, str]) -> str | None:
     return found.get("region") if isinstance(found, dict) and not found.get("endpoint") else None
 
 
+def assumptions(stack: str, config: Mapping[str, str]) -> Usage:
+    """Return what is assumed of a stack's use; one with a schedule is awake for a part of the week only."""
+    schedule = json.loads(config.get("headwater:aws", "{}")).get("schedule")
+    if schedule is None:
+        return usage(stack)
+    # Imported here: the settings' library takes half a second to load.
+    from components.settings import Schedule
+
+    return replace(usage(stack), awake=Schedule.model_validate(schedule).share_awake)
+
+
 def of_stack(stack: str) -> str:
     """Return the month of a stack as text, from what its program registers. Raises ProgramError, ValueError."""
     # Imported here: a preview's summary needs no Pulumi SDK, which takes a second to load.
     from review import program
 
     resources = program.run(stack)
-    where = region(program.configuration(stack))
+    config = program.configuration(stack)
+    where = region(config)
     if not on_aws(resources) or where is None:
         return f"AWS bills nothing for {stack}: it costs what the machine costs that it runs on."
-    table, assumed = prices(where), usage(stack)
+    table, assumed = prices(where), assumptions(stack, config)
     return screen(stack, estimate(resources, table, assumed), table, assumed)
 
 
@@ -64,7 +76,7 @@ def difference(stack: str, preview: Preview) -> str | None:
     changed = [each for each in preview.changes if each.operation != "same"]
     if where is None or preview.errors:
         return None
-    table, assumed = prices(where), usage(stack)
+    table, assumed = prices(where), assumptions(stack, preview.config)
     before = estimate([each.before for each in changed if each.before is not None], table, assumed)
     after = estimate([each.resource for each in changed if each.operation != "delete"], table, assumed)
     unpriced = sorted({*before.unpriced, *after.unpriced})

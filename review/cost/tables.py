@@ -48,6 +48,7 @@ class Usage:
     load_balancer_units: float
     observations_million: float
     metrics: float
+    awake: float = 1.0
 
 
 def prices(region: str, path: Path = PRICES) -> Prices:

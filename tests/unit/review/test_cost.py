@@ -54,6 +54,19 @@ def test_a_cluster_is_its_control_plane_its_nodes_and_the_fee() -> None:
     assert found.total == pytest.approx(73 + nodes + fee + disks)
 
 
+def test_who_sleeps_pays_for_the_hours_awake_and_for_what_stays() -> None:
+    """Staging told its price around the clock; or told that a night costs nothing, while a node and disks stay."""
+    config = {"headwater:aws": '{"region": "us-east-1", "schedule": {"wake": "08:00", "sleep": "20:00"}}'}
+    asleep = report.assumptions("default", config)
+    assert asleep.awake == pytest.approx(60 / 168)
+    assert report.assumptions("default", AWS).awake == 1
+    found = estimate([database()], PRICES, asleep)
+    assert found.total == pytest.approx(730 * 0.032 * 60 / 168 + 20 * 0.115)
+    cluster = Resource("aws:eks/cluster:Cluster", "eks", {"computeConfig": {"enabled": True}})
+    always, sometimes = month(cluster).total, estimate([cluster], PRICES, asleep).total
+    assert 73 + 0.2016 * 730 < sometimes < always
+
+
 @pytest.mark.parametrize(
     ("resource", "said"),
     [
