@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import stat
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PACKAGES, Shop
+from conftest import Shop
 from dagster_pipes import encode_param
+from entry_point import EntryPoint
 from headwater_ingest.logs import parse
 from headwater_ingest.main import parse_arguments
 from headwater_ingest.run import Report, Request, StreamResult, judge
@@ -57,39 +53,15 @@ def test_requested_stream_that_was_not_loaded_is_a_failure() -> None:
 
 
 @pytest.fixture
-def ingest(shop: Shop, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run headwater-ingest with the project's meltano.yml, tap and target as commands on PATH."""
-    packages = os.pathsep.join(str(path) for path in sorted(PACKAGES.iterdir()))
-    commands = tmp_path / "bin"
-    commands.mkdir()
-    modules = {
-        "tap-postgres-arrow": "tap_postgres_arrow.main",
-        "target-iceberg": "target_iceberg.target",
-        "target-iceberg-tables": "target_iceberg.admin",
-    }
-    for name, module in modules.items():
-        script = commands / name
-        script.write_text(f'#!/bin/sh\nPYTHONPATH="{packages}" exec "{sys.executable}" -m {module} "$@"\n')
-        script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join([str(commands), str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PYTHONPATH": packages,
-        "MELTANO_PROJECT_ROOT": str(PACKAGES.parent),
-        "MELTANO_SYS_DIR_ROOT": str(tmp_path / "meltano"),
-        "TARGET_ICEBERG_NAMESPACE": shop.namespace,
+def ingest(shop: Shop, tmp_path: Path) -> EntryPoint:
+    source = {
         "SHOP_HOST": shop.server.host,
         "SHOP_PORT": str(shop.server.port),
         "SHOP_DATABASE": shop.database,
         "SHOP_USER": "reader",
         "SHOP_PASSWORD": shop.settings["password"],
     }
-
-    def run(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "headwater_ingest.main", *arguments]
-        return subprocess.run(command, env={**environment, **extra}, capture_output=True, text=True, check=False)
-
-    return run
+    return EntryPoint(tmp_path, shop.namespace, source)
 
 
 def pipes(*assets: str) -> dict[str, str]:
@@ -105,9 +77,7 @@ def pipes(*assets: str) -> dict[str, str]:
     }
 
 
-def test_meltano_moves_all_then_the_changes_then_all_again(
-    shop: Shop, ingest: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_meltano_moves_all_then_the_changes_then_all_again(shop: Shop, ingest: EntryPoint, tmp_path: Path) -> None:
     shop.execute("create table shop.tags (tag text primary key)", "insert into shop.tags values ('a')")
     first = ingest(**pipes("raw/orders", "raw/tags"))
     assert first.returncode == 0, first.stdout + first.stderr
@@ -138,9 +108,7 @@ def test_meltano_moves_all_then_the_changes_then_all_again(
     assert shop.count("orders") == 1000
 
 
-def test_failing_stream_is_an_error_that_names_it(
-    shop: Shop, ingest: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
+def test_failing_stream_is_an_error_that_names_it(shop: Shop, ingest: EntryPoint) -> None:
     shop.execute("alter table shop.orders add rate numeric", "update shop.orders set rate = 'NaN' where order_id = 7")
     result = ingest()
     assert result.returncode == 1

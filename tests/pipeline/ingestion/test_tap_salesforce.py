@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import PACKAGES, Server
+from entry_point import EntryPoint
 from headwater_contracts import read_source
 from headwater_tap.calls import ServiceError
 from pyiceberg.types import BooleanType, DateType, DecimalType, StringType, TimestamptzType
@@ -22,7 +24,7 @@ from tap_salesforce.usage import LimitError
 from tap_salesforce.window import SEEN_MOST, Bookmark, Sent, Window
 from target_iceberg.target import IncompleteStreamError
 from target_iceberg.types import iceberg_schema
-from wholesale import SECRET, Organisation, organisation
+from wholesale import CLIENT_ID, SECRET, Organisation, organisation
 
 STREAMS = ("accounts", "opportunities", "opportunity_line_items", "products")
 OPPORTUNITIES, LINES = "salesforce_opportunities", "salesforce_opportunity_line_items"
@@ -327,6 +329,24 @@ def test_a_full_refresh_replaces_what_is_there(petco: Organisation) -> None:
     petco.state = {}
     petco.replicate()
     assert petco.count(OPPORTUNITIES) == 300
+
+
+def test_meltano_runs_the_tap_and_the_tables_know_where_they_stand(petco: Organisation, tmp_path: Path) -> None:
+    source = {
+        "SALESFORCE_LOGIN_URL": petco.settings["login_url"],
+        "SALESFORCE_CLIENT_ID": CLIENT_ID,
+        "SALESFORCE_CLIENT_SECRET": SECRET,
+    }
+    ingest = EntryPoint(tmp_path, petco.namespace, source)
+    first = ingest("--tap", "tap-salesforce")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert f"{petco.namespace}.{LINES}: 600 rows" in first.stdout
+    petco.change(50, "delivered")
+    shutil.rmtree(tmp_path / "meltano")  # with Meltano's state
+    second = ingest("--tap", "tap-salesforce", "--streams", OPPORTUNITIES)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert petco.count(OPPORTUNITIES) == 301
+    assert SECRET not in first.stdout + first.stderr + second.stdout + second.stderr
 
 
 def test_the_contracts_say_what_the_tap_sends(petco: Organisation) -> None:
