@@ -18,6 +18,8 @@ NAME = "saas"
 VERSION = "1"
 PORT = 8090
 SECRET = "saas-credentials"  # noqa: S105 - the object's name
+SALESFORCE_CLIENT = "headwater-ingestion"
+"""Consumer key of the connected app: a name, which the secret beside it makes good."""
 ANY = "0.0.0.0"  # noqa: S104 - all addresses of its pod
 
 
@@ -47,8 +49,11 @@ class Saas(pulumi.ComponentResource):
         key: pulumi.Output[str] = pulumi.Output.secret(
             pulumi.Output.concat("rk_test_", args.platform.credentials.get("stripe-api-key"))
         )
-        passwords = {"STRIPE_API_KEY": key}
-        environment: dict[str, pulumi.Input[str]] = {}
+        passwords = {
+            "STRIPE_API_KEY": key,
+            "SALESFORCE_CLIENT_SECRET": args.platform.credentials.get("salesforce-client-secret"),
+        }
+        environment: dict[str, pulumi.Input[str]] = {"SALESFORCE_CLIENT_ID": SALESFORCE_CLIENT}
         secret = workloads.secret(SECRET, identity, passwords, child)
         network.allow_ingress(
             NAME, identity, {"http": PORT}, [network.Peer(("ingestion",), args.platform.namespace)], child
@@ -66,6 +71,11 @@ class Saas(pulumi.ComponentResource):
         address = f"http://{NAME}.{args.host}:{PORT}"
         self.services = (
             WebService({"STRIPE_API_URL": f"{address}/stripe"}, {"STRIPE_API_KEY": passwords["STRIPE_API_KEY"]}, ready),
+            WebService(
+                {"SALESFORCE_LOGIN_URL": f"{address}/salesforce", **environment},
+                {"SALESFORCE_CLIENT_SECRET": passwords["SALESFORCE_CLIENT_SECRET"]},
+                ready,
+            ),
         )
         self.register_outputs({})
 

@@ -172,7 +172,7 @@ def credentials() -> set[str]:
     names += [f"minio-{who}-{half}-key" for who in ("trino", "ingestion", "catalog") for half in ("access", "secret")]
     names += [f"shop-{role}" for role in ("postgres", "shop", "headwater_reader")]
     names += [f"superset-{what}" for what in ("secret-key", "admin", "editor", "viewer")]
-    names += ["catalog-token", "trino-shared-secret", "stripe-api-key"]
+    names += ["catalog-token", "trino-shared-secret", "stripe-api-key", "salesforce-client-secret"]
     return {derive(ROOT_SECRET, name) for name in names} | {ROOT_SECRET}
 
 
