@@ -2,7 +2,8 @@
 
 Required: SUPERSET_SECRET_KEY, SUPERSET_DB_HOST, SUPERSET_DB_PORT, SUPERSET_DB_NAME, SUPERSET_DB_USER,
 SUPERSET_DB_PASSWORD. A missing one raises KeyError at start, with its name.
-Optional: SUPERSET_HTTPS ("true" behind a TLS proxy), SUPERSET_DATA_CACHE_SECONDS (60), SUPERSET_ROW_LIMIT (50000).
+Optional: SUPERSET_HTTPS ("true" behind a TLS proxy), SUPERSET_DATA_CACHE_SECONDS (60), SUPERSET_ROW_LIMIT (50000);
+for a login at an identity provider SUPERSET_OIDC_* (oidc_login.py).
 """
 
 import os
@@ -44,16 +45,31 @@ DATA_CACHE_CONFIG = {
     "CACHE_DEFAULT_TIMEOUT": int(os.environ.get("SUPERSET_DATA_CACHE_SECONDS", "60")),
 }
 
-# Nothing is anonymous; nobody registers; a browser session ends after a working day.
+# Nothing is anonymous; nobody registers, but by a login at the identity provider; a session ends after a working day.
 AUTH_ROLE_PUBLIC = "Public"
 PUBLIC_ROLE_LIKE = None
 AUTH_USER_REGISTRATION = False
+if "SUPERSET_OIDC_ISSUER" in os.environ:
+    from flask_appbuilder.const import AUTH_OAUTH
+    from oidc_login import OidcSecurityManager, settings_from
+
+    OIDC_SETTINGS = settings_from(os.environ)
+    AUTH_TYPE = AUTH_OAUTH
+    OAUTH_PROVIDERS = [OIDC_SETTINGS.provider]
+    CUSTOM_SECURITY_MANAGER = OidcSecurityManager
+    AUTH_ROLES_MAPPING = OIDC_SETTINGS.mapping
+    AUTH_ROLES_SYNC_AT_LOGIN = True
+    AUTH_USER_REGISTRATION = True
+    # Beside the roles of their groups; it has no permission.
+    AUTH_USER_REGISTRATION_ROLE = "Public"
 PERMANENT_SESSION_LIFETIME = timedelta(hours=12)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = HTTPS
 WTF_CSRF_ENABLED = True
 ENABLE_PROXY_FIX = HTTPS
+# The load balancer passes on the client's own X-Forwarded-Host and -Prefix: they are nobody's word.
+PROXY_FIX_CONFIG = {"x_for": 1, "x_proto": 1, "x_port": 1, "x_host": 0, "x_prefix": 0}
 RATELIMIT_ENABLED = True
 RATELIMIT_STORAGE_URI = "memory://"
 RATELIMIT_APPLICATION = "300 per second"

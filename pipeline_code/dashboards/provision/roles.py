@@ -25,7 +25,6 @@ VIEWER_PERMISSIONS: Final = frozenset(
         ("can_read", "SecurityRestApi"),
         ("can_read", "AvailableDomains"),
         ("can_recent_activity", "Log"),
-        ("can_userinfo", "UserDBModelView"),
         ("can_view_chart_as_table", "Dashboard"),
         ("can_csv", "Superset"),
         ("can_export", "Chart"),
@@ -33,6 +32,8 @@ VIEWER_PERMISSIONS: Final = frozenset(
         ("menu_access", "Dashboards"),
     }
 )
+# Its view of users is another one for each way to log in.
+USER_PERMISSIONS: Final = ("can_userinfo",)
 # Superset's own roles whose permissions the editor has: all data, making charts and dashboards, SQL Lab.
 EDITOR_LIKE: Final = ("Alpha", "sql_lab")
 
@@ -48,7 +49,8 @@ def apply_roles(security_manager: Any, datasets: list[Any]) -> None:
     Raises MissingPermissionError when Superset has renamed a permission.
     """
     viewer_permissions = []
-    for permission, view in sorted(VIEWER_PERMISSIONS):
+    users = security_manager.user_view.class_permission_name
+    for permission, view in sorted({*VIEWER_PERMISSIONS, *((each, users) for each in USER_PERMISSIONS)}):
         found = security_manager.find_permission_view_menu(permission, view)
         if found is None:
             raise MissingPermissionError(
