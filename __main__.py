@@ -5,7 +5,7 @@ import pulumi_kubernetes as k8s
 
 from components import connections, settings
 from components.catalog import CatalogArgs, RestCatalog, remote
-from components.dashboards import Dashboards, DashboardsArgs
+from components.dashboards import Dashboards, DashboardsArgs, login
 from components.database import Database, DatabaseArgs
 from components.images import PREFIX, Images, ImagesArgs
 from components.ingestion import Ingestion, IngestionArgs
@@ -39,13 +39,14 @@ else:
         enable_secret_mutable=True,
     )
     inside = pulumi.ResourceOptions(provider=cluster)
+outside, balancer = stack.kubernetes.exposure, cloud.balancer if stack.aws is not None else None
 on_ecr = stack.images.registry == settings.ECR
 registry = cloud.registry if on_ecr else connections.Registry(stack.images.registry, PREFIX)
 platform = connections.Platform(
     namespace=namespace(stack.kubernetes.namespace, inside),
     image=Images("images", ImagesArgs(registry, stack.images)).reference,
     credentials=credentials,
-    exposure=connections.Exposure(stack.kubernetes.exposure.kind, stack.kubernetes.exposure.ports.assigned()),
+    exposure=connections.Exposure(outside.kind, outside.ports.assigned(), balancer=balancer),
     interruptible=cloud.interruptible if stack.kubernetes.kind == "eks" else None,
 )
 
@@ -73,17 +74,19 @@ if stack.example.enabled:
 # The pipeline, from the source to the dashboard.
 engine = Trino("trino", TrinoArgs(platform, stack.trino, catalog, storage.store("trino")), inside).connection
 state = database.connection("meltano")
-Ingestion(
-    "ingestion",
-    IngestionArgs(platform, stack.ingestion, source, state, catalog, storage.store("ingestion"), services),
-    inside,
-)
+moved = IngestionArgs(platform, stack.ingestion, source, state, catalog, storage.store("ingestion"), services)
+Ingestion("ingestion", moved, inside)
 runs, metrics = database.connection("dagster"), cloud.metrics(platform) if stack.kubernetes.kind == "eks" else None
-Orchestration("orchestration", OrchestrationArgs(platform, stack.orchestration, runs, engine, source, metrics), inside)
-metadata = database.connection("superset")
-dashboards = Dashboards("dashboards", DashboardsArgs(platform, stack.dashboards, metadata, engine), inside)
+jobs = OrchestrationArgs(platform, stack.orchestration, runs, engine, source, metrics)
+orchestration = Orchestration("orchestration", jobs, inside)
+clients = settings.client_secrets(config, stack.serving)
+metadata, asked_at = database.connection("superset"), login(stack.serving, clients)
+charts = DashboardsArgs(platform, stack.dashboards, metadata, engine, asked_at)
+dashboards = Dashboards("dashboards", charts, inside)
 if stack.kubernetes.kind == "eks":
     cloud.sleep(platform, inside)
+if clients is not None:
+    cloud.serve(platform, clients.dagster, dashboards.ready, orchestration.ready)
 
 pulumi.export("namespace", stack.kubernetes.namespace)
 pulumi.export("dashboard", platform.exposure.url("superset", stack.kubernetes.namespace, 8088))
@@ -91,4 +94,5 @@ pulumi.export("dagster", platform.exposure.url("dagster", stack.kubernetes.names
 pulumi.export("trino", platform.exposure.url("trino", stack.kubernetes.namespace, engine.port, engine.scheme))
 if engine.passwords:
     pulumi.export("trino_passwords", engine.passwords)
-pulumi.export("superset_passwords", dashboards.passwords)
+if asked_at is None:
+    pulumi.export("superset_passwords", dashboards.passwords)

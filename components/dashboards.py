@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components import settings
-from components.connections import Database, Platform, QueryEngine
+from components.connections import Database, Login, Platform, QueryEngine
 from components.database import authority_mounts
 from components.kubernetes import network, pods, workloads
 from components.kubernetes.labels import Identity
@@ -23,12 +23,13 @@ USERS = ("admin", "editor", "viewer")
 
 @dataclass(frozen=True)
 class DashboardsArgs:
-    """database: Superset's own. engine: what its dashboards ask."""
+    """database: Superset's own. engine: what its dashboards ask. login: None is a form for the provisioned users."""
 
     platform: Platform
     settings: settings.Dashboards
     database: Database
     engine: QueryEngine
+    login: Login | None = None
 
 
 class Dashboards(pulumi.ComponentResource):
@@ -44,6 +45,7 @@ class Dashboards(pulumi.ComponentResource):
             "database-password": args.database.password,
             **args.engine.secret_values("superset"),
             **{f"{user}-password": password for user, password in self.passwords.items()},
+            **({} if args.login is None else {"client-secret": args.login.secret}),
         }
         secret = workloads.secret(SECRET, identity, values, child)
         account = workloads.service_account("superset", identity, child)
@@ -54,6 +56,7 @@ class Dashboards(pulumi.ComponentResource):
             [],
             child,
             exposed=args.platform.exposure.node_port("superset") is not None,
+            networks=args.platform.exposure.networks("superset"),
         )
         initialised = workloads.job(
             "superset-init",
@@ -105,6 +108,20 @@ def init_container(args: DashboardsArgs) -> Container:
     )
 
 
+def login(serving: settings.Serving, clients: settings.ClientSecrets | None) -> Login | None:
+    """Return Superset's login at the identity provider; None where its users are those that it is provisioned with."""
+    oidc = serving.oidc
+    if oidc is None or clients is None:
+        return None
+    return Login(oidc.issuer, oidc.superset_client, clients.superset, tuple(oidc.scopes), oidc.groups_claim, oidc.roles)
+
+
+def login_environment(args: DashboardsArgs) -> dict[str, str]:
+    """Return what Superset must know of its login, and of the load balancer that speaks TLS in front of it."""
+    tls = {"SUPERSET_HTTPS": "true"} if args.platform.exposure.networks("superset") else {}
+    return tls | ({} if args.login is None else args.login.environment())
+
+
 def _mounts(args: DashboardsArgs) -> list[Mount]:
     scratch = pods.scratch("/tmp")  # noqa: S108 - the pod's own
     return [scratch, *certificate_mounts(args.engine), *authority_mounts(args.database)]
@@ -121,11 +138,13 @@ def _environment(args: DashboardsArgs) -> dict[str, pulumi.Input[str]]:
         "TRINO_PORT": str(args.engine.port),
         "LAKE_CATALOG": args.engine.catalog,
         **args.engine.environment(),
+        **login_environment(args),
     }
 
 
 def _secret_environment(args: DashboardsArgs) -> dict[str, SecretKey]:
     return {
+        **({} if args.login is None else {"SUPERSET_OIDC_SECRET": SecretKey(SECRET, "client-secret")}),
         **({"TRINO_PASSWORD": SecretKey(SECRET, "trino-password")} if args.engine.passwords else {}),
         "SUPERSET_DB_PASSWORD": SecretKey(SECRET, "database-password"),
         "SUPERSET_SECRET_KEY": SecretKey(SECRET, "secret-key"),

@@ -112,7 +112,8 @@ class Orchestration(pulumi.ComponentResource):
         ((port_name, port),) = container.ports.items()
         child = pulumi.ResourceOptions(parent=self)
         exposed = exposure.node_port(service) is not None
-        network.allow_ingress(service, identity, container.ports, PEERS, child, exposed=exposed)
+        outside = exposure.networks(service)
+        network.allow_ingress(service, identity, container.ports, PEERS, child, exposed=exposed, networks=outside)
         ready = pulumi.ResourceOptions(parent=self, depends_on=[server])
         return (server, network.service(service, identity, port, ready, port_name=port_name, exposure=exposure))
 

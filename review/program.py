@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import os
 import runpy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import yaml
-from pulumi.output import Unknown
-from pulumi.runtime import mocks, rpc, sync_await
+from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
+from pulumi.runtime import mocks, sync_await
 
-from review.resources import UNKNOWN, Resource, without_secrets
+from review.resources import Resource, without_secrets
 from review.stack_files import stack_files
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-# Any root secret will do: nothing that is derived from it leaves this process.
-_ROOT_SECRET = "0" * 64
+# Any secret will do, in place of those that only Pulumi can read: nothing that is made of it leaves this process.
+_SECRET = "0" * 64
 _ACCOUNT = "111122223333"
 _DIGEST = f"sha256:{'0' * 64}"
 
@@ -67,7 +67,8 @@ class _Recorder(mocks.MockMonitor):
                 Resource(
                     type=request.type,
                     name=request.name,
-                    inputs=without_secrets(_readable(rpc.deserialize_properties(request.object, keep_unknowns=True))),
+                    # Not Pulumi's own reader: it makes a secret of the whole list in which one value is secret.
+                    inputs=without_secrets(MessageToDict(request.object)),
                     urn=response.urn,
                     identity=f"{request.name}-id",
                     protect=request.protect,
@@ -83,12 +84,19 @@ def configuration(stack: str, checkout: Path = CHECKOUT) -> dict[str, str]:
 
     Raises ProgramError when there is no such file.
     """
+    plain = {key: value for key, value in _values(stack, checkout).items() if not _is_secret(value)}
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in plain.items()}
+
+
+def _values(stack: str, checkout: Path) -> dict[str, Any]:
     known = stack_files(checkout)
     if stack not in known:
         raise ProgramError(f"s={stack!r}: there is no Pulumi.{stack}.yaml; stacks: {', '.join(known)}")
-    values = (yaml.safe_load(known[stack].read_text()) or {}).get("config", {})
-    plain = {key: value for key, value in values.items() if not (isinstance(value, dict) and "secure" in value)}
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in plain.items()}
+    return dict((yaml.safe_load(known[stack].read_text()) or {}).get("config", {}))
+
+
+def _is_secret(value: object) -> bool:
+    return isinstance(value, dict) and "secure" in value
 
 
 def run(stack: str, checkout: Path = CHECKOUT) -> list[Resource]:
@@ -101,9 +109,10 @@ def run(stack: str, checkout: Path = CHECKOUT) -> list[Resource]:
     if images.get("builder", "auto") == "auto":
         # Which builder this machine has is of no matter here.
         config["headwater:images"] = json.dumps({**images, "builder": "buildah"})
-    config["headwater:rootSecret"] = _ROOT_SECRET
+    secrets = [key for key, value in _values(stack, checkout).items() if _is_secret(value)]
+    secrets = sorted({*secrets, "headwater:rootSecret"})
     recorder = _Recorder()
-    with _session(recorder, stack, config):
+    with _session(recorder, stack, config | dict.fromkeys(secrets, _SECRET), secrets):
         try:
             runpy.run_path(str(checkout / "__main__.py"), run_name="__main__")
             sync_await._sync_await(pulumi.runtime.stack.wait_for_rpcs())
@@ -113,11 +122,11 @@ def run(stack: str, checkout: Path = CHECKOUT) -> list[Resource]:
 
 
 @contextmanager
-def _session(recorder: _Recorder, stack: str, config: Mapping[str, str]) -> Iterator[None]:
+def _session(recorder: _Recorder, stack: str, config: Mapping[str, str], secrets: Sequence[str]) -> Iterator[None]:
     """Let Pulumi's SDK talk to the recorder; leave no setting and no variable of this process behind."""
     exported, environment = pulumi.export, os.environ.copy()
     mocks.set_mocks(_Answers(), project="headwater", stack=stack, preview=True, monitor=recorder)
-    pulumi.runtime.config.set_all_config(dict(config), ["headwater:rootSecret"])
+    pulumi.runtime.config.set_all_config(dict(config), list(secrets))
     pulumi.export = _discard
     for name in [each for each in os.environ if each.startswith(("HEADWATER_", "PULUMI_"))]:
         del os.environ[name]
@@ -128,15 +137,6 @@ def _session(recorder: _Recorder, stack: str, config: Mapping[str, str]) -> Iter
         os.environ.clear()
         os.environ.update(environment)
         pulumi.runtime.config.set_all_config({}, [])
-
-
-def _readable(value: Any) -> Any:
-    """Return deserialised properties with the text that previews have in place of unknown values."""
-    if isinstance(value, Unknown):
-        return UNKNOWN
-    if isinstance(value, dict):
-        return {key: _readable(item) for key, item in value.items()}
-    return [_readable(item) for item in value] if isinstance(value, list) else value
 
 
 def _discard(name: str, value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import pulumi
@@ -15,14 +16,17 @@ from components.aws.cluster import Cluster
 from components.aws.database import Rds, RdsArgs
 from components.aws.glue import Glue, GlueArgs
 from components.aws.key import Key
-from components.aws.network import Network
+from components.aws.load_balancer import LOGS_PREFIX, LoadBalancer, LoadBalancerArgs, Target
+from components.aws.network import Network, subnets
 from components.aws.nodes import SPOT, Nodes
 from components.aws.observability import Observability, ObservabilityArgs
 from components.aws.registry import EcrRegistry
 from components.aws.sleep import Deployments, Sleep, SleepArgs
 from components.aws.storage import Pods, S3Storage, StorageArgs
-from components.connections import Platform, S3Credentials
+from components.connections import Balancer, Platform, S3Credentials
+from components.dashboards import PORT as SUPERSET_PORT
 from components.database import SERVICES
+from components.orchestration import WEBSERVER_PORT
 from components.secrets import Credentials
 
 EMULATOR_KEYS = ("emulator-access-key", "emulator-secret-key")
@@ -40,7 +44,7 @@ class Cloud:
         keys = None
         if stack.aws.endpoint is not None:
             keys = S3Credentials(*(credentials.get(name) for name in EMULATOR_KEYS))
-        self._stack = stack
+        self._stack, self._settings = stack, stack.aws
         name = pulumi.get_stack()
         self._account = Account(name, stack.aws, provider(name, stack.aws, keys), keys)
         if stack.aws.budget is not None:
@@ -73,6 +77,45 @@ class Cloud:
         return SPOT
 
     @cached_property
+    def balancer(self) -> Balancer | None:
+        """The load balancer that `serve` makes; None where the settings ask for none."""
+        serving, network = self._stack.serving, self._settings.network
+        if serving.domain is None:
+            return None
+        ranges = subnets(network.cidr, len(network.zones))
+        return Balancer(serving.domain, ranges.internal if serving.scheme == "internal" else ranges.public)
+
+    def serve(
+        self,
+        platform: Platform,
+        secret: pulumi.Output[str],
+        dashboards: Sequence[pulumi.Resource],
+        orchestration: Sequence[pulumi.Resource],
+    ) -> None:
+        """Put the load balancer in front of Superset and Dagster, once both are there. secret: of Dagster's client."""
+        serving, balancer = self._stack.serving, self.balancer
+        if balancer is None or serving.oidc is None:
+            raise ValueError("this stack has no settings of a load balancer")
+        targets = {
+            "superset": Target(SUPERSET_PORT, "/health", dashboards),
+            "dagster": Target(
+                WEBSERVER_PORT, "/server_info", orchestration, client=(serving.oidc.dagster_client, secret)
+            ),
+        }
+        args = LoadBalancerArgs(
+            account=self._account,
+            settings=serving,
+            network=self._network,
+            balancer=balancer,
+            targets=targets,
+            logs=self._lake.logs,
+            cluster=self._account.name(),
+            namespace=platform.namespace,
+        )
+        made = LoadBalancer("serving", args, pulumi.ResourceOptions(providers={"kubernetes": self.kubernetes}))
+        pulumi.export("load_balancer", made.dns_name)
+
+    @cached_property
     def registry(self) -> connections.Registry:
         """Where images go."""
         return EcrRegistry("registry", self._account, self._platform_key.arn).connection
@@ -83,7 +126,8 @@ class Cloud:
         if self._stack.kubernetes.kind == "eks":
             pods = Pods(self._cluster.cluster_name, platform.namespace)
         key = Key("lake-key", self._account, f"Buckets of {self._account.name()}").arn
-        args = StorageArgs(self._account, self._stack.catalog, key, pods, self._stack.storage)
+        logs = None if self.balancer is None else LOGS_PREFIX
+        args = StorageArgs(self._account, self._stack.catalog, key, pods, self._stack.storage, logs)
         self._lake = S3Storage("storage", args)
         return self._lake
 

@@ -20,20 +20,19 @@ INTERFACE_ENDPOINTS = ("ecr.api", "ecr.dkr", "sts", "glue", "secretsmanager", "l
 
 @dataclass(frozen=True)
 class Subnets:
-    """Ranges of the subnets of a VPC, one private and one public a zone."""
+    """Ranges of the subnets of a VPC, one of each kind a zone; internal: for load balancers without public address."""
 
     private: tuple[str, ...]
     public: tuple[str, ...]
+    internal: tuple[str, ...]
 
 
 def subnets(cidr: str, zones: int) -> Subnets:
-    """Return the ranges: a quarter of the VPC for the nodes of each zone, the last quarter shared by public subnets."""
+    """Return the ranges: a quarter of the VPC for the nodes of each zone, the last quarter for load balancers."""
     *private, rest = ipaddress.ip_network(cidr).subnets(prefixlen_diff=2)
-    public = rest.subnets(prefixlen_diff=2)
-    return Subnets(
-        tuple(str(network) for network in private[:zones]),
-        tuple(str(network) for network, _ in zip(public, range(zones), strict=False)),
-    )
+    *public, last = rest.subnets(prefixlen_diff=2)
+    kinds = (private, public, list(last.subnets(prefixlen_diff=2)))
+    return Subnets(*(tuple(str(network) for network in kind[:zones]) for kind in kinds))
 
 
 class Network(pulumi.ComponentResource):
@@ -73,8 +72,9 @@ class Network(pulumi.ComponentResource):
             self._nat_gateway(zone, subnet, outward)
             for zone, subnet in zip(configured.zones[: len(gateways)], gateways, strict=True)
         ]
-        tables, routes = self._private_routes(private, exits)
+        self._tables, routes = self._private_routes(private, exits)
         self.private_subnet_ids = [subnet.id for subnet in private]
+        self._public_subnet_ids = [subnet.id for subnet in public]
         self.nodes = self._security_group("nodes", "Nodes of the cluster")
         aws.vpc.SecurityGroupEgressRule(
             "nodes-egress",
@@ -85,9 +85,25 @@ class Network(pulumi.ComponentResource):
             tags=tags(COMPONENT),
             opts=self._child,
         )
-        endpoints = self._endpoints(tables)
+        endpoints = self._endpoints(self._tables)
         self.ready: tuple[pulumi.Resource, ...] = (*routes, *endpoints)
         self.register_outputs({"vpc": self.vpc_id})
+
+    def load_balancer_subnets(self, scheme: str) -> list[pulumi.Output[str]]:
+        """Return where a load balancer of that scheme is: no pod is there, so a policy can tell one from the other.
+
+        The subnets of internal ones are made by this call; they reach the internet through the NAT gateways.
+        """
+        if scheme == "internet-facing":
+            return self._public_subnet_ids
+        zones = self._account.settings.network.zones
+        ranges = subnets(self._account.settings.network.cidr, len(zones)).internal
+        made = [self._subnet("internal", zone, cidr) for zone, cidr in zip(zones, ranges, strict=True)]
+        for zone, subnet, table in zip(zones, made, self._tables, strict=True):
+            aws.ec2.RouteTableAssociation(
+                f"internal-{zone}-routes", route_table_id=table.id, subnet_id=subnet.id, opts=self._child
+            )
+        return [subnet.id for subnet in made]
 
     def _subnet(self, kind: str, zone: str, cidr: str) -> aws.ec2.Subnet:
         # Load balancers find their subnets by these tags.

@@ -194,6 +194,20 @@ def alarms_publish(topic: str, account: str, alarms: str) -> Statement:
     }
 
 
+def load_balancer_log_delivery(bucket: str, prefix: str, account: str) -> Statement:
+    """Return the statement that lets the account's load balancers write their access logs below the prefix.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
+    """
+    return {
+        "Sid": "LoadBalancerLogs",
+        "Effect": "Allow",
+        "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+        "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::{bucket}/{prefix}/AWSLogs/{account}/*",
+    }
+
+
 def key_policy(account: str, region: str, log_groups: Sequence[str] = (), *, alarms: bool = False) -> str:
     """Return a KMS key's policy: IAM policies of the account decide, as KMS has it by default.
 

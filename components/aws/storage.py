@@ -33,7 +33,8 @@ class Pods:
 class StorageArgs:
     """key: what encrypts lake and artefacts. pods: None on an emulator, where every workload has the account's keys.
 
-    catalog: which one decides what the consumers may ask of AWS beside objects.
+    catalog: which one decides what the consumers may ask of AWS beside objects. balancer_logs: the prefix of a load
+    balancer's access logs; None where there is none.
     """
 
     account: Account
@@ -41,6 +42,7 @@ class StorageArgs:
     key: pulumi.Input[str]
     pods: Pods | None
     settings: settings.Storage
+    balancer_logs: str | None = None
 
 
 class S3Storage(pulumi.ComponentResource):
@@ -51,13 +53,17 @@ class S3Storage(pulumi.ComponentResource):
         self._args, self._child = args, pulumi.ResourceOptions(parent=self)
         account = args.account
         logs_bucket = account.bucket("access-logs")
-        logs = Bucket(
+        writers = [policies.access_log_delivery(logs_bucket, account.settings.account)]
+        if args.balancer_logs is not None:
+            number = account.settings.account
+            writers.append(policies.load_balancer_log_delivery(logs_bucket, args.balancer_logs, number))
+        self.logs = logs = Bucket(
             "access-logs",
             BucketArgs(
                 account,
                 logs_bucket,
                 key=None,
-                statements=[policies.access_log_delivery(logs_bucket, account.settings.account)],
+                statements=writers,
                 expiry=(("", account.settings.retention.log_days),),
             ),
             self._child,

@@ -17,7 +17,8 @@ from components.connections.database import (
     QueryEngine,
     SslMode,
 )
-from components.connections.platform import Exposure, Metrics, Placement, Platform, Registry
+from components.connections.login import Login
+from components.connections.platform import Balancer, Exposure, Metrics, Placement, Platform, Registry
 from components.connections.services import WebService
 from components.connections.storage import EXCHANGE, LAKE, ObjectStore, S3Credentials
 
@@ -29,12 +30,14 @@ __all__ = [
     "TRINO_CERTIFICATE",
     "TRINO_TRUST",
     "Authentication",
+    "Balancer",
     "BearerToken",
     "Catalog",
     "ClientCredentials",
     "Database",
     "Exposure",
     "Glue",
+    "Login",
     "Metrics",
     "ObjectStore",
     "Placement",

@@ -12,19 +12,45 @@ from components.secrets import Credentials
 
 
 @dataclass(frozen=True)
+class Balancer:
+    """The load balancer in front of the cluster: its services are served at `<service>.<domain>`.
+
+    networks: the ranges that its own addresses are in, and no pod's: who connects to the services' pods.
+    """
+
+    domain: str
+    networks: tuple[str, ...]
+    services: tuple[str, ...] = ("dagster", "superset")
+
+    def host(self, service: str) -> str:
+        """Return the name at which a service is served."""
+        return f"{service}.{self.domain}"
+
+
+@dataclass(frozen=True)
 class Exposure:
-    """How the stack's pages and ports are reached: NodePorts on this machine, or only within the cluster."""
+    """How the stack's pages and ports are reached: NodePorts on this machine, a load balancer, or within the cluster.
+
+    balancer: None where there is none.
+    """
 
     kind: Literal["node_port", "cluster_ip"]
     ports: Mapping[str, int] = field(default_factory=dict)
     host: str = "127.0.0.1"
+    balancer: Balancer | None = None
+
+    def networks(self, service: str) -> tuple[str, ...]:
+        """Return the ranges from which a load balancer connects to the service's pods."""
+        return self.balancer.networks if self.balancer is not None and service in self.balancer.services else ()
 
     def node_port(self, service: str) -> int | None:
         """Return the node port of the service; None when it stays within the cluster."""
         return self.ports.get(service) if self.kind == "node_port" else None
 
     def url(self, service: str, namespace: str, port: int, scheme: str = "http") -> str:
-        """Return the URL as a user outside (node port) or inside the cluster reaches the service."""
+        """Return the URL as a user outside (load balancer, node port) or inside the cluster reaches the service."""
+        if self.balancer is not None and service in self.balancer.services:
+            return f"https://{self.balancer.host(service)}"
         node_port = self.node_port(service)
         return (
             f"{scheme}://{service}.{namespace}:{port}" if node_port is None else f"{scheme}://{self.host}:{node_port}"

@@ -100,11 +100,12 @@ def allow_ingress(
     opts: pulumi.ResourceOptions,
     *,
     exposed: bool = False,
+    networks: Sequence[str] = (),
 ) -> k8s.networking.v1.NetworkPolicy:
-    """Let the peers reach the workload's ports; everyone when it is exposed outside the cluster."""
+    """Let the peers and networks reach the workload's ports; everyone when it is exposed outside the cluster."""
     # An empty list of sources would mean all of them: without peers there must be no rule.
     rule = k8s.networking.v1.NetworkPolicyIngressRuleArgs(
-        from_=None if exposed else [peer.arguments() for peer in peers],
+        from_=None if exposed else [*(peer.arguments() for peer in peers), *map(_network, networks)],
         ports=[k8s.networking.v1.NetworkPolicyPortArgs(port=number) for number in ports.values()],
     )
     return k8s.networking.v1.NetworkPolicy(
@@ -113,7 +114,11 @@ def allow_ingress(
         spec=k8s.networking.v1.NetworkPolicySpecArgs(
             pod_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=identity.selector),
             policy_types=["Ingress"],
-            ingress=[rule] if exposed or peers else [],
+            ingress=[rule] if exposed or peers or networks else [],
         ),
         opts=opts,
     )
+
+
+def _network(cidr: str) -> k8s.networking.v1.NetworkPolicyPeerArgs:
+    return k8s.networking.v1.NetworkPolicyPeerArgs(ip_block=k8s.networking.v1.IPBlockArgs(cidr=cidr))

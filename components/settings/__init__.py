@@ -5,7 +5,9 @@ from components.settings.base import DnsLabel, Model, mebibytes, seconds
 from components.settings.loading import (
     CATALOG_CREDENTIAL,
     CATALOG_TOKEN,
+    ClientSecrets,
     available_builder,
+    client_secrets,
     from_pulumi,
     load,
     parse,
@@ -13,6 +15,7 @@ from components.settings.loading import (
 )
 from components.settings.observability import Observability
 from components.settings.roles import ECR, Catalog, Database, Exposure, Images, Kubernetes, NodePorts, Storage
+from components.settings.serving import Oidc, Serving
 from components.settings.stack import Settings
 from components.settings.trino import TRINO_MINIMUM_MIB, Trino, TrinoWorkers
 from components.settings.workloads import Dashboards, Example, Ingestion, Orchestration
@@ -24,6 +27,7 @@ __all__ = [
     "TRINO_MINIMUM_MIB",
     "Aws",
     "Catalog",
+    "ClientSecrets",
     "Dashboards",
     "Database",
     "DnsLabel",
@@ -35,13 +39,16 @@ __all__ = [
     "Model",
     "NodePorts",
     "Observability",
+    "Oidc",
     "Orchestration",
     "Schedule",
+    "Serving",
     "Settings",
     "Storage",
     "Trino",
     "TrinoWorkers",
     "available_builder",
+    "client_secrets",
     "from_pulumi",
     "load",
     "mebibytes",

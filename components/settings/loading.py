@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from components.secrets import MINIMUM_ROOT_LENGTH
 from components.settings.base import PROJECT
 from components.settings.roles import ECR
+from components.settings.serving import Serving
 from components.settings.stack import Settings, contradictions
 
 ROOT_SECRET = "rootSecret"  # noqa: S105 - the setting's name
@@ -26,7 +28,9 @@ KUBE_CONTEXT = "HEADWATER_KUBE_CONTEXT"
 DEFAULT_CONTEXT = "headwater"
 CATALOG_TOKEN = "catalogToken"  # noqa: S105 - the setting's name
 CATALOG_CREDENTIAL = "catalogCredential"
-SECRETS = (ROOT_SECRET, CATALOG_TOKEN, CATALOG_CREDENTIAL)
+SUPERSET_CLIENT_SECRET = "supersetClientSecret"  # noqa: S105 - the setting's name
+DAGSTER_CLIENT_SECRET = "dagsterClientSecret"  # noqa: S105 - the setting's name
+SECRETS = (ROOT_SECRET, CATALOG_TOKEN, CATALOG_CREDENTIAL, SUPERSET_CLIENT_SECRET, DAGSTER_CLIENT_SECRET)
 MINIO_BUCKET = "lake"
 
 
@@ -109,6 +113,34 @@ def root_secret(config: pulumi.Config, environment: Mapping[str, str] | None = N
     if len(text) < MINIMUM_ROOT_LENGTH:
         raise pulumi.RunError(f"{file} holds {len(text)} characters; a root secret needs {MINIMUM_ROOT_LENGTH}")
     return pulumi.Output.secret(text)
+
+
+@dataclass(frozen=True)
+class ClientSecrets:
+    """The secrets of the identity provider's clients."""
+
+    superset: pulumi.Output[str]
+    dagster: pulumi.Output[str]
+
+
+def client_secrets(config: pulumi.Config, serving: Serving) -> ClientSecrets | None:
+    """Return the secrets of the clients that a load balancer's login needs; None where there is no load balancer.
+
+    Raises pulumi.RunError when the stack's configuration lacks one, or has it in plain text.
+    """
+    if serving.kind == "internal":
+        return None
+    found = {}
+    for name in (SUPERSET_CLIENT_SECRET, DAGSTER_CLIENT_SECRET):
+        value = config.get_secret(name)
+        if value is None or not pulumi.runtime.config.is_config_secret(f"{PROJECT}:{name}"):
+            what = "is missing" if value is None else "is in plain text"
+            raise pulumi.RunError(
+                f"{PROJECT}:{name} {what}: {PROJECT}:serving.oidc needs its client's secret, encrypted: "
+                f"`pulumi config set --secret {name}` asks for it"
+            )
+        found[name] = value
+    return ClientSecrets(found[SUPERSET_CLIENT_SECRET], found[DAGSTER_CLIENT_SECRET])
 
 
 def available_builder(environment: Mapping[str, str]) -> Literal["buildah", "docker"]:

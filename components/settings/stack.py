@@ -11,6 +11,7 @@ from components.settings.aws import Aws
 from components.settings.base import Model, mebibytes
 from components.settings.observability import Observability
 from components.settings.roles import ECR, Catalog, Database, Images, Kubernetes, Storage
+from components.settings.serving import Serving, serving_contradictions
 from components.settings.trino import Trino
 from components.settings.workloads import Dashboards, Example, Ingestion, Orchestration
 
@@ -32,6 +33,7 @@ class Settings(Model):
     orchestration: Orchestration = Orchestration()
     dashboards: Dashboards = Dashboards()
     observability: Observability = Observability()
+    serving: Serving = Serving()
     example: Example = Example()
     generations: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
 
@@ -43,6 +45,8 @@ def contradictions(settings: Settings) -> Iterator[tuple[str, object, str]]:
     yield from _cluster(settings)
     yield from _observability(settings)
     yield from _schedule(settings)
+    region = None if settings.aws is None else settings.aws.region
+    yield from serving_contradictions(settings.serving, settings.kubernetes.kind, settings.storage.kind, region)
     database = settings.database
     if database.kind == "rds":
         if mebibytes(database.size) < SMALLEST_RDS_GIB * 1024:

@@ -117,6 +117,14 @@ def _balancer(_: Resource, usage: Usage) -> Parts:
     yield Part("elb.alb.lcu", usage.hours * units, f"{units:g} capacity units")
 
 
+def _own_balancer(resource: Resource, usage: Usage) -> Parts:
+    yield from _balancer(resource, usage)
+    if resource.at("internal") is not True:
+        subnets = _input(resource, "subnets")
+        zones = len(subnets) if isinstance(subnets, (list, tuple)) else 1
+        yield Part("vpc.public_ipv4", usage.hours * zones, f"public addresses in {zones} zones")
+
+
 def _ingress(resource: Resource, usage: Usage) -> Parts:
     if resource.at("spec", "ingressClassName") is not None:
         yield from _balancer(resource, usage)
@@ -186,7 +194,7 @@ RULES: Mapping[str, Callable[[Resource, Usage], Parts]] = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": _monthly("cloudwatch.alarm", "the alarm"),
     "aws:cloudwatch/dashboard:Dashboard": _dashboard,
     "aws:eks/addon:Addon": _add_on,
-    "aws:lb/loadBalancer:LoadBalancer": _balancer,
+    "aws:lb/loadBalancer:LoadBalancer": _own_balancer,
     "kubernetes:networking.k8s.io/v1:Ingress": _ingress,
     "kubernetes:core/v1:Service": _service,
     "kubernetes:apps/v1:StatefulSet": _claims,
@@ -209,6 +217,9 @@ FREE = frozenset(
             "AccessEntry", "AccessPolicyAssociation", "PodIdentityAssociation",
         )),
         *(f"aws:rds/{name[0].lower()}{name[1:]}:{name}" for name in ("SubnetGroup", "ParameterGroup")),
+        *(f"aws:lb/{name[0].lower()}{name[1:]}:{name}" for name in ("Listener", "ListenerRule", "TargetGroup")),
+        # Queries for an alias of AWS's own, and a few thousand for the others, cost nothing worth a line.
+        "aws:route53/record:Record",
         "aws:kms/alias:Alias", "aws:kms/keyPolicy:KeyPolicy", "aws:ecr/lifecyclePolicy:LifecyclePolicy",
         "aws:ecr/repositoryPolicy:RepositoryPolicy", "aws:glue/catalogDatabase:CatalogDatabase",
         "aws:secretsmanager/secretVersion:SecretVersion", "aws:sns/topic:Topic", "aws:sns/topicPolicy:TopicPolicy",

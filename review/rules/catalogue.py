@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from review.resources import Resource
-from review.rules import aws, kubernetes, policies, stack
+from review.rules import aws, kubernetes, policies, serving, stack
 from review.rules.base import Requirements, ResourceRule, StackRule, Violation
 
 RESOURCE_RULES = (
@@ -22,6 +22,8 @@ RESOURCE_RULES = (
     ResourceRule("roles-name-principals", "Roles name who may assume them.", policies.assumed_by_someone),
     ResourceRule("images-by-digest", "Images are named by digest.", kubernetes.images_by_digest),
     ResourceRule("limits-and-probes", "Workloads have limits and probes.", kubernetes.limited_and_probed),
+    ResourceRule("https-only", "Load balancers speak HTTPS, with present ciphers.", serving.https_only),
+    ResourceRule("login-first", "Nothing from outside gets to a pod before a login.", serving.login_first),
     ResourceRule("no-root", "Workloads have no privileges.", kubernetes.no_root),
 )
 STACK_RULES = (

@@ -150,9 +150,11 @@ def default_group(aws: Emulator, given: dict[str, Any]) -> Made:
 
 
 def group(aws: Emulator, given: dict[str, Any]) -> Made:
-    made = aws.client("ec2").create_security_group(
-        GroupName=given["name"], Description=given["description"], VpcId=given["vpcId"]
-    )
+    ec2 = aws.client("ec2")
+    made = ec2.create_security_group(GroupName=given["name"], Description=given["description"], VpcId=given["vpcId"])
+    everything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    # A group begins with this rule, and the provider takes it away at once.
+    ec2.revoke_security_group_egress(GroupId=made["GroupId"], IpPermissions=everything)
     return {"id": made["GroupId"]}
 
 
@@ -176,11 +178,9 @@ def ingress(aws: Emulator, given: dict[str, Any]) -> Made:
 
 
 def egress(aws: Emulator, given: dict[str, Any]) -> Made:
-    ec2 = aws.client("ec2")
-    everything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    # A group begins with this rule, and the provider takes it away first.
-    ec2.revoke_security_group_egress(GroupId=given["securityGroupId"], IpPermissions=everything)
-    ec2.authorize_security_group_egress(GroupId=given["securityGroupId"], IpPermissions=[permission(given)])
+    aws.client("ec2").authorize_security_group_egress(
+        GroupId=given["securityGroupId"], IpPermissions=[permission(given)]
+    )
     return {}
 
 

@@ -44,4 +44,18 @@ def computed(kind: str, name: str, inputs: dict[str, Any]) -> tuple[str, dict[st
         address = f"{inputs['identifier']}.{digits[:12]}.{region}.rds.amazonaws.com"
         place = {"address": address, "masterUserSecrets": [{"secretArn": secret, "secretStatus": "active"}]}
         made[what] = inputs["identifier"], {"arn": arn(f"db:{inputs['identifier']}", "rds"), **place}
+    elif what in {"LoadBalancer", "TargetGroup", "Listener", "ListenerRule"}:
+        kind = {"LoadBalancer": "loadbalancer/app"}.get(what, what.lower())
+        place = {"dnsName": f"{name}-{short}.{region}.elb.amazonaws.com", "zoneId": "Z215JYRZR1TBD5"}
+        balancer = arn(f"{kind}/{name}/{digits[:16]}", "elasticloadbalancing")
+        made[what] = balancer, {"arn": balancer, **(place if what == "LoadBalancer" else {})}
+    elif what == "Certificate":
+        hosts = [inputs["domainName"], *inputs["subjectAlternativeNames"]]
+        # In no order: AWS promises none.
+        proof = {"resourceRecordType": "CNAME", "resourceRecordValue": f"_{digits[8:16]}.acm-validations.aws."}
+        asked = [{"domainName": host, "resourceRecordName": f"_{short}.{host}.", **proof} for host in reversed(hosts)]
+        certificate = arn(f"certificate/{digits[:8]}-{digits[8:12]}")
+        made[what] = certificate, {"arn": certificate, "domainValidationOptions": asked}
+    elif what == "Record":
+        made[what] = f"{inputs['zoneId']}_{inputs['name']}", {"fqdn": inputs["name"].rstrip(".")}
     return made.get(what, (f"{name}-id", {"arn": arn(f"{what}/{name}")}))

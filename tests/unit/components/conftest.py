@@ -6,9 +6,11 @@ import json
 import os
 import runpy
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
@@ -141,11 +143,14 @@ def stack_config(name: str = "dev") -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
 
 
-def run_program(config: dict[str, str], stack: str = "dev") -> tuple[list[Resource], dict[str, Any]]:
-    """Run `__main__.py` on mocks; return its resources and stack outputs."""
+def run_program(
+    config: dict[str, str], stack: str = "dev", secrets: Mapping[str, str] = MappingProxyType({})
+) -> tuple[list[Resource], dict[str, Any]]:
+    """Run `__main__.py` on mocks; return its resources and stack outputs. secrets: what is encrypted in the config."""
     recorder = Recorder()
     pulumi.runtime.set_mocks(recorder, project="headwater", stack=stack, preview=False)
-    pulumi.runtime.config.set_all_config({**config, "headwater:rootSecret": ROOT_SECRET}, ["headwater:rootSecret"])
+    encrypted = {"headwater:rootSecret": ROOT_SECRET, **secrets}
+    pulumi.runtime.config.set_all_config({**config, **encrypted}, list(encrypted))
     exported: dict[str, Any] = {}
     original, pulumi.export = pulumi.export, exported.__setitem__
     try:

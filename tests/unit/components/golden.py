@@ -6,16 +6,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.unit.components.conftest import SECRET_SIGNATURE, Resource, aws_program, plain
+from tests.unit.components.served import served_program
 
 FOLDER = Path(__file__).resolve().parent / "golden"
 STACKS = ("localstack", "prod", "staging")
+# What a load balancer adds to staging, and what it changes there.
+SERVED = "staging-served"
 # The same for every resource of a component, and checked by a test of their own.
 LEFT_OUT = {"tags"}
+PARAGRAPH = re.compile(r"\n(?! )")
 
 
 def summary(resources: list[Resource]) -> str:
@@ -30,6 +35,12 @@ def summary(resources: list[Resource]) -> str:
             lines += [f"  {key}: {value}" for key, value in flat(named(arguments, names))]
         paragraphs.append("\n".join(lines))
     return "\n".join(paragraphs) + "\n"
+
+
+def added(resources: list[Resource], to: list[Resource]) -> str:
+    """Return the paragraphs of the summary that the other one has not."""
+    there = set(PARAGRAPH.split(summary(to)))
+    return "\n".join(each for each in PARAGRAPH.split(summary(resources)) if each not in there)
 
 
 def made_up(resources: list[Resource]) -> Iterator[tuple[str, str]]:
@@ -82,6 +93,8 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for stack in STACKS:
         (FOLDER / f"{stack}.txt").write_text(summary(aws_program(stack)[0]))
+    served = added(served_program("staging")[0], aws_program("staging")[0])
+    (FOLDER / f"{SERVED}.txt").write_text(f"{served}\n")
 
 
 if __name__ == "__main__":

@@ -83,6 +83,14 @@ def test_what_has_no_price_is_listed_never_free(resource: Resource, said: str) -
     assert "Not priced: 1" in report.screen("prod", found, PRICES, USAGE)
 
 
+def test_a_public_load_balancer_pays_for_its_addresses() -> None:
+    """An address in each of three zones, eleven dollars a month, that the estimate leaves out."""
+    kind, subnets = "aws:lb/loadBalancer:LoadBalancer", [UNKNOWN, UNKNOWN, UNKNOWN]
+    inside = month(Resource(kind, "web", {"internal": True, "subnets": subnets}))
+    outside = month(Resource(kind, "web", {"internal": False, "subnets": subnets}))
+    assert outside.total - inside.total == pytest.approx(3 * 730 * 0.005)
+
+
 def test_a_workloads_disks_count_by_replica() -> None:
     """A database in the cluster whose volumes nobody sees on the bill's estimate."""
     claim = {"spec": {"resources": {"requests": {"storage": "20Gi"}}}}
@@ -171,7 +179,7 @@ def test_every_rule_names_prices_that_the_table_has() -> None:
     inputs = {
         "computeConfig": {"enabled": True}, "vpcEndpointType": "Interface", "subnetIds": [UNKNOWN],
         "addonName": "amazon-cloudwatch-observability",
-        "instanceClass": "db.t4g.small", "allocatedStorage": 20, "storageType": "gp3",
+        "subnets": [UNKNOWN], "instanceClass": "db.t4g.small", "allocatedStorage": 20, "storageType": "gp3",
         "spec": {"type": "LoadBalancer", "ingressClassName": "alb", "resources": {"requests": {"storage": "1Gi"}}},
     }  # fmt: skip
     assert month(*(Resource(each, "x", inputs) for each in RULES)).unpriced == ()

@@ -41,6 +41,24 @@ EKS = "aws:eks/cluster:Cluster"
 SECRETS = {"encryptionConfig": {"resources": ["secrets"]}, "tags": TAGS}
 INSIDE = {"service.beta.kubernetes.io/aws-load-balancer-scheme": "internal"}
 POD = "spec.template.spec.containers[0]"
+HTTPS = {"protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"}
+FORWARD = {"type": "forward", "order": 2.0, "targetGroupArn": UNKNOWN}
+LOGIN = {"type": "authenticate-oidc", "order": 1.0, "authenticateOidc": {"onUnauthenticatedRequest": "authenticate"}}
+OPTIONAL_LOGIN = {**LOGIN, "authenticateOidc": {"onUnauthenticatedRequest": "allow"}}
+TO_HTTPS = {"type": "redirect", "redirect": {"protocol": "HTTPS"}}
+
+
+def listener(**inputs: Any) -> Resource:
+    return Resource("aws:lb/listener:Listener", "web", inputs)
+
+
+def listener_rule(*actions: dict[str, Any]) -> Resource:
+    return Resource("aws:lb/listenerRule:ListenerRule", "web", {"actions": list(actions)})
+
+
+def ingress(**annotations: str) -> Resource:
+    return Resource("kubernetes:networking.k8s.io/v1:Ingress", "web", {"metadata": {"annotations": annotations}})
+
 
 # rule, the property it must name, and resources of which exactly one breaks that rule.
 BREAKERS: list[tuple[str, str, list[Resource]]] = [
@@ -85,6 +103,14 @@ BREAKERS: list[tuple[str, str, list[Resource]]] = [
      [deployment(securityContext={"allowPrivilegeEscalation": False})]),
     ("no-root", f"{POD}.securityContext.privileged",
      [deployment(securityContext={"runAsNonRoot": True, "allowPrivilegeEscalation": False, "privileged": True})]),
+    ("https-only", "sslPolicy", [listener(protocol="HTTPS")]),
+    ("https-only", "sslPolicy", [listener(protocol="HTTPS", sslPolicy="ELBSecurityPolicy-2016-08")]),
+    ("https-only", "defaultActions[0]", [listener(protocol="HTTP", defaultActions=[{"type": "fixed-response"}])]),
+    ("login-first", "defaultActions[0]", [listener(**HTTPS, defaultActions=[FORWARD])]),
+    ("login-first", "actions[0]", [listener_rule(FORWARD)]),
+    ("login-first", "actions[0]", [listener_rule({**LOGIN, "order": 3.0}, FORWARD)]),
+    ("login-first", "actions[1]", [listener_rule(OPTIONAL_LOGIN, FORWARD)]),
+    ("login-first", "metadata.annotations.alb.ingress.kubernetes.io/auth-type", [ingress()]),
     ("buckets-guarded", "encryption", [each for each in bucket() if "Encryption" not in each.type]),
     ("buckets-guarded", "public access block", [each for each in bucket() if "AccessBlock" not in each.type]),
     ("buckets-guarded", "TLS-only policy", [each for each in bucket() if "bucketPolicy" not in each.type]),
@@ -121,6 +147,9 @@ KEEPERS: list[list[Resource]] = [
     [deployment()],
     [service("ClusterIP"), service("LoadBalancer", **INSIDE)],
     [Resource(RDS, "db", {**SAFE, "tags": TAGS}, protect=True)],
+    [listener(**HTTPS, defaultActions=[{"type": "fixed-response"}]),
+     listener(protocol="HTTP", defaultActions=[TO_HTTPS]), listener_rule(FORWARD, LOGIN)],
+    [ingress(**{"alb.ingress.kubernetes.io/auth-type": "oidc"})],
     [Resource("aws:iam/policy:Policy", "p", {"policy": allow("sts:GetCallerIdentity", "*")})],
     [Resource("aws:iam/policy:Policy", "p", {"policy": allow("s3:*", "arn:aws:s3:::lake/*")})],
     [Resource("aws:iam/policy:Policy", "p", {"policy": policy({"Effect": "Deny", "Action": "*", "Resource": "*"})})],
