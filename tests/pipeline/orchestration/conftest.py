@@ -13,6 +13,8 @@ import pytest
 REPOSITORY = Path(__file__).parents[3]
 PROJECT = REPOSITORY / "pipeline_code" / "transformation"
 IMAGE = REPOSITORY / "pipeline_code" / "orchestration"
+# Before the first import of the definitions: their assets are made of the contracts.
+os.environ["HEADWATER_CONTRACTS"] = str(REPOSITORY / "pipeline_code" / "ingestion" / "contracts")
 PLACES = {"TRINO_HOST": "trino", "TRINO_PORT": "8080", "TRINO_USER": "dbt", "LAKE_CATALOG": "lake"}
 
 

@@ -1,8 +1,13 @@
+import json
+import os
+import subprocess
+import sys
 from collections import defaultdict
+from pathlib import Path
 
 import dagster as dg
 
-from .conftest import PROJECT
+from .conftest import PLACES, PROJECT
 
 SCHEMAS = {"staging", "intermediate", "marts", "snapshots"}
 
@@ -83,3 +88,23 @@ def test_tricky_logic_has_a_unit_test(manifest):
     for test in manifest["unit_tests"].values():
         tested[test["model"]].append(test["name"])
     assert {"stg_petco__orders", "stg_petco__products", "int_order_items__priced", "fct_orders"} <= set(tested)
+
+
+def test_dbt_finds_all_that_the_steps_select(dbt_project, manifest, definitions):
+    """A name that dbt's selection does not find is a model or a test that is never built, without an error."""
+    from headwater_dagster.dbt_groups import groups
+    from headwater_dagster.defs.ingestion.streams import source_of_table
+
+    found = []
+    environment = {**os.environ, **PLACES, "DBT_PROFILES_DIR": str(dbt_project)}
+    for group in groups(manifest, source_of_table()):
+        command = ["ls", "--quiet", "--output", "json", "--output-keys", "unique_id", "--select", group.select]
+        command += ["--indirect-selection", "empty", "--exclude-resource-type", "unit_test"]
+        done = subprocess.run(
+            [Path(sys.executable).with_name("dbt"), *command],
+            cwd=dbt_project,
+            env={**environment, "DBT_TARGET_PATH": str(dbt_project / "target" / group.name)},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        found += [json.loads(line)["unique_id"] for line in done.stdout.splitlines() if line.startswith("{")]
+    assert sorted(found) == sorted(node["unique_id"] for node in nodes(manifest, "model", "snapshot", "seed", "test"))

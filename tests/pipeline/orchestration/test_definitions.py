@@ -1,7 +1,10 @@
 import dagster as dg
 import pytest
 
+from .conftest import REPOSITORY
+
 STREAMS = {"customers", "products", "stores", "orders", "order_items"}
+SOURCES = ("salesforce", "shop", "stripe")
 MARTS = {
     "fct_orders",
     "dim_customers",
@@ -68,7 +71,10 @@ def test_a_run_stays_in_one_process(definitions):
 def test_ingestion_and_dbt_are_tried_again(definitions):
     job = definitions.resolve_job_def("petco_pipeline")
     policies = {node.name: node.definition.retry_policy for node in job.nodes}
-    for name in ("ingest_shop", "build_models", "raw_streams_have_rows"):
+    steps = [name for name in policies if name.startswith("build_")]
+    steps += [name for source in SOURCES for name in (f"ingest_{source}", f"{source}_streams_have_rows")]
+    assert "build_shop" in steps
+    for name in steps:
         assert policies[name].max_retries >= 1
         assert policies[name].backoff is dg.Backoff.EXPONENTIAL
 
@@ -76,6 +82,20 @@ def test_ingestion_and_dbt_are_tried_again(definitions):
 def test_models_wait_for_the_check_of_the_raw_streams(graph):
     for stream in STREAMS:
         assert graph.get(dg.AssetCheckKey(dg.AssetKey(["raw", stream]), "has_rows")).blocking
+
+
+def test_every_stream_with_a_contract_is_an_asset_of_its_source(definitions, graph):
+    """A contract that no step carries is a stream that nobody loads; in a wrong step it fails with another source."""
+    steps = {
+        (node.name.removeprefix("ingest_"), key.path[-1])
+        for node in definitions.resolve_job_def("petco_pipeline").nodes
+        if node.name.startswith("ingest_")
+        for key in definitions.get_repository_def().assets_defs_by_key
+        if key.path[0] == "raw" and definitions.get_assets_def(key).node_def.name == node.name
+    }
+    contracts = (REPOSITORY / "pipeline_code" / "ingestion" / "contracts").glob("*/[!_]*.yml")
+    assert steps == {(path.parent.name, path.stem) for path in contracts}
+    assert graph.get(dg.AssetKey(["raw", "stripe_charges"])).parent_keys == {dg.AssetKey(["stripe", "charges"])}
 
 
 def test_nothing_starts_by_itself(definitions):

@@ -36,7 +36,6 @@ class IngestionCluster(Cluster):
 
 
 def materialize(definitions, cluster, streams):
-    from headwater_dagster.defs.ingestion.assets import ingest_shop
     from headwater_dagster.defs.ingestion.resources import IngestionJobs
 
     class Jobs(IngestionJobs):
@@ -44,7 +43,7 @@ def materialize(definitions, cluster, streams):
             return cluster
 
     return dg.materialize(
-        [ingest_shop.with_attributes()],
+        [definitions.get_assets_def(dg.AssetKey(["raw", streams[0]]))],
         selection=[dg.AssetKey(["raw", stream]) for stream in streams],
         resources={"ingestion": Jobs(namespace="headwater")},
         raise_on_error=False,
@@ -66,7 +65,8 @@ def test_reported_streams_become_materializations(definitions):
     assert event.asset_key == dg.AssetKey(["raw", "orders"])
     assert event.metadata["rows"].value == 12
     container = cluster.manifest["spec"]["template"]["spec"]["containers"][0]
-    assert container["args"] == ["--streams", "orders"]
+    assert container["args"] == ["--tap", "tap-shop", "--streams", "orders"]
+    assert cluster.manifest["metadata"]["labels"]["headwater/source"] == "shop"
     assert {"DAGSTER_PIPES_CONTEXT", "DAGSTER_PIPES_MESSAGES"} <= {entry["name"] for entry in container["env"]}
 
 
@@ -171,22 +171,29 @@ class TestSensor:
 
 
 def test_a_raw_stream_without_rows_fails_its_check(definitions):
-    from headwater_dagster.defs.ingestion.checks import raw_streams_have_rows
+    from headwater_dagster.defs.ingestion.checks import check_of
     from headwater_dagster.defs.ingestion.resources import Lake
+    from headwater_dagster.defs.ingestion.streams import sources
 
     class Empty(Lake):
         def query(self, statement):
             names = [line.split("'")[1] for line in statement.split("\n") if "'" in line]
-            return [[name, 0 if name == "stores" else 3, None] for name in names]
+            return [[name, 0 if name in {"stores", "stripe_disputes"} else 3, None] for name in names]
 
     lake = Empty(host="h", port="1", user="u", catalog="c")
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.Definitions(
-            asset_checks=[raw_streams_have_rows], resources={"lake": lake}
+            asset_checks=[check_of(source) for source in sources()], resources={"lake": lake}
         ).resolve_implicit_global_asset_job_def()
         outcome = result.execute_in_process(instance=instance, raise_on_error=False)
-    passed = {event.asset_key.path[-1]: event.passed for event in outcome.get_asset_check_evaluations()}
-    assert passed == {"customers": True, "products": True, "stores": False, "orders": True, "order_items": True}
+    failed = {
+        event.asset_key.path[-1]: event.severity.value
+        for event in outcome.get_asset_check_evaluations()
+        if not event.passed
+    }
+    assert failed == {"stores": "ERROR", "stripe_disputes": "WARN"}, (
+        "a shop without stores is broken; no dispute is fine"
+    )
 
 
 def test_the_tls_of_dagsters_database_is_not_asked_of_the_shop(monkeypatch):

@@ -30,7 +30,8 @@ def test_run_pods_are_confined_and_get_their_environment():
     assert container["security_context"]["capabilities"] == {"drop": ["ALL"]}
     assert container["resources"]["limits"]["memory"]
     assert pod["security_context"]["run_as_user"] == 10001
-    assert [mount["mount_path"] for mount in container["volume_mounts"]] == ["/tmp", "/etc/headwater/trino"]
+    paths = [mount["mount_path"] for mount in container["volume_mounts"]]
+    assert paths == ["/tmp", "/etc/headwater/trino", "/etc/headwater/database"]
 
 
 def test_the_code_location_is_where_its_service_is():

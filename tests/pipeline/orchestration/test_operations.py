@@ -117,8 +117,9 @@ def test_a_stream_says_when_it_was_loaded_and_how_old_its_newest_row_is(instance
 
 def test_the_check_of_the_pipeline_still_says_what_is_read(definitions):
     """The metadata renamed on one side: the age of the newest row is not published any more, without an error."""
-    from headwater_dagster.defs.ingestion.checks import raw_streams_have_rows
+    from headwater_dagster.defs.ingestion.checks import check_of
     from headwater_dagster.defs.ingestion.resources import Lake
+    from headwater_dagster.defs.ingestion.streams import sources
 
     class Filled(Lake):
         def query(self, statement):
@@ -129,7 +130,7 @@ def test_the_check_of_the_pipeline_still_says_what_is_read(definitions):
 
     with dg.DagsterInstance.ephemeral() as instance:
         checks = dg.Definitions(
-            asset_checks=[raw_streams_have_rows],
+            asset_checks=[check_of(source) for source in sources()],
             resources={"lake": Filled(host="h", port="1", user="u", catalog="c")},
         )
         checks.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance)

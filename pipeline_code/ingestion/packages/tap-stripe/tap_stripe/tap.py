@@ -16,6 +16,8 @@ from tap_stripe.api import StripeApi
 from tap_stripe.objects import KINDS
 from tap_stripe.stream import StripeStream
 
+API_URL = "https://api.stripe.com"
+
 
 class TapStripe(Tap):
     """Replicates payments of one Stripe account."""
@@ -32,7 +34,7 @@ class TapStripe(Tap):
             secret=True,
             description="A restricted key (rk_…) with read permission for the streams and for events.",
         ),
-        th.Property("api_url", th.StringType, default="https://api.stripe.com", description="Where the API is."),
+        th.Property("api_url", th.StringType, default=API_URL, description="Where the API is."),
         th.Property("start_date", th.DateTimeType, description="The first read leaves out objects made before."),
         th.Property(
             "expand",
@@ -71,7 +73,7 @@ class TapStripe(Tap):
                 raise ValueError(f"setting expand: {each!r} is no <stream>.<field> of {', '.join(sorted(streams))}")
         retries = Retries(attempts=self.config["attempts"], first_wait_s=float(self.config["first_wait_seconds"]))
         api = StripeApi(
-            self.config["api_url"],
+            url if (url := self.config["api_url"]) else API_URL,  # Meltano sends an unset variable as empty text
             self.config["api_key"],
             retries,
             timeout_s=float(self.config["timeout_seconds"]),

@@ -1,14 +1,18 @@
-"""From the shop's tables to the raw change logs of the lake."""
+"""From the sources to the raw change logs of the lake: the same definitions for each source with contracts."""
 
 import dagster as dg
 
-from headwater_dagster.defs.ingestion.assets import ingest_shop, shop_tables
-from headwater_dagster.defs.ingestion.checks import raw_streams_have_rows
+from headwater_dagster.defs.ingestion.assets import ingestion_of, source_assets
+from headwater_dagster.defs.ingestion.checks import check_of
 from headwater_dagster.defs.ingestion.resources import IngestionJobs, Lake
+from headwater_dagster.defs.ingestion.streams import sources
 
 definitions = dg.Definitions(
-    assets=[*shop_tables, ingest_shop],
-    asset_checks=[raw_streams_have_rows],
+    assets=[
+        *(asset for source in sources() for asset in source_assets(source)),
+        *(ingestion_of(source) for source in sources()),
+    ],
+    asset_checks=[check_of(source) for source in sources()],
     resources={
         "ingestion": IngestionJobs(namespace=dg.EnvVar("HEADWATER_NAMESPACE")),
         "lake": Lake(

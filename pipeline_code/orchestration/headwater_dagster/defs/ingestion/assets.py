@@ -1,65 +1,91 @@
-"""The raw change logs of the lake: one run of Meltano in a Kubernetes Job, one asset a stream."""
+"""The raw change logs of the lake: a run of Meltano in a Kubernetes Job for each source, an asset for each stream."""
 
-import datetime as dt
 import secrets
 from collections.abc import Iterator
 
 import dagster as dg
+from headwater_contracts import Contract, Source, Write
 
 from headwater_dagster.defs.ingestion.messages import LogLineMessageReader
 from headwater_dagster.defs.ingestion.resources import IngestionJobs
-from headwater_dagster.defs.ingestion.streams import RAW_GROUP, SOURCE_GROUP, STREAMS, raw_key, source_key
+from headwater_dagster.defs.ingestion.streams import RAW_GROUP, raw_key, source_key
 from headwater_dagster.jobs.manifest import job_manifest
 from headwater_dagster.jobs.run import JobFailed, Patience, clear_the_way, run_job
 
-RUN_LABEL = "headwater/run-id"
+RUN_LABEL, SOURCE_LABEL = "headwater/run-id", "headwater/source"
 CONTRACT_CHECK = "contract"
 """Asset check that headwater-ingest reports for each stream; docs/contracts.md lists what it finds."""
-
-shop_tables = [
-    dg.AssetSpec(
-        source_key(stream),
-        group_name=SOURCE_GROUP,
-        description=f"{text} A table of the shop's database, which the platform reads and does not own.",
-        kinds={"postgres"},
-    )
-    for stream, text in STREAMS.items()
-]
+KEPT = {
+    Write.APPEND: "Append-only change log: a row a version",
+    Write.MERGE: "The newest version of each key",
+}
 
 
-@dg.multi_asset(
-    name="ingest_shop",
-    specs=[
+def source_assets(source: Source) -> list[dg.AssetSpec]:
+    """Return what the source has and the platform only reads: an asset a stream."""
+    return [
         dg.AssetSpec(
-            raw_key(stream),
-            deps=[source_key(stream)],
-            group_name=RAW_GROUP,
-            description=f"{text} Append-only change log: a row a version, all columns of the source, and _loaded_at.",
-            kinds={"meltano", "iceberg"},
-            freshness_policy=dg.FreshnessPolicy.time_window(
-                fail_window=dt.timedelta(hours=24), warn_window=dt.timedelta(hours=2)
-            ),
+            source_key(stream),
+            group_name=source.name,
+            description=f"{stream.description} {source.title}: {source.description}".strip(),
+            kinds={source.kind},
         )
-        for stream, text in STREAMS.items()
-    ],
-    check_specs=[
-        dg.AssetCheckSpec(
-            CONTRACT_CHECK,
-            asset=raw_key(stream),
-            description="The source sends what its contract says, and every row could be stored.",
-        )
-        for stream in STREAMS
-    ],
-    can_subset=True,
-    retry_policy=dg.RetryPolicy(max_retries=2, delay=15, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS),
-    pool="lake_writers",
-)
-def ingest_shop(
-    context: dg.AssetExecutionContext, ingestion: IngestionJobs
+        for stream in source.streams
+    ]
+
+
+def raw_asset(stream: Contract) -> dg.AssetSpec:
+    """Return the change log of a stream, as fresh as its contract says."""
+    fresh = stream.freshness
+    return dg.AssetSpec(
+        raw_key(stream.table),
+        deps=[source_key(stream)],
+        group_name=RAW_GROUP,
+        description=f"{stream.description} {KEPT[stream.write]}, all columns of the source, and _loaded_at.".strip(),
+        kinds={"meltano", "iceberg"},
+        freshness_policy=None
+        if fresh is None
+        else dg.FreshnessPolicy.time_window(fail_window=fresh.fail, warn_window=fresh.warn),
+    )
+
+
+def ingestion_of(source: Source) -> dg.AssetsDefinition:
+    """Return the step that replicates a source: one Kubernetes Job, which can fail without the other sources'."""
+
+    @dg.multi_asset(
+        name=f"ingest_{source.name.replace('-', '_')}",
+        specs=[raw_asset(stream) for stream in source.streams],
+        check_specs=[
+            dg.AssetCheckSpec(
+                CONTRACT_CHECK,
+                asset=raw_key(stream.table),
+                description="The source sends what its contract says, and every row could be stored.",
+            )
+            for stream in source.streams
+        ],
+        can_subset=True,
+        retry_policy=dg.RetryPolicy(
+            max_retries=2, delay=15, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+        ),
+        pool="lake_writers",
+    )
+    def ingest(
+        context: dg.AssetExecutionContext, ingestion: IngestionJobs
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        """Replicate the selected streams; yields rows, snapshot and seconds of each, and how it keeps its contract."""
+        yield from replicate(context, ingestion, source)
+
+    return ingest
+
+
+def replicate(
+    context: dg.AssetExecutionContext, ingestion: IngestionJobs, source: Source
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Replicate the selected streams; yields rows, snapshot and seconds of each, and how it keeps to its contract."""
-    streams = [stream for stream in STREAMS if raw_key(stream) in context.selected_asset_keys]
-    api, patience, labels = ingestion.api(), Patience(), {RUN_LABEL: context.run.run_id}
+    """Run the Job of a source and yield what it reports of the selected streams; dg.Failure says why it failed."""
+    selected = [stream for stream in source.streams if raw_key(stream.table) in context.selected_asset_keys]
+    streams = ",".join(stream.stream for stream in selected)
+    api, patience = ingestion.api(), Patience()
+    labels = {RUN_LABEL: context.run.run_id, SOURCE_LABEL: source.name}
     cron_job = api.cron_job(ingestion.cron_job)
     if cron_job is None:
         raise dg.Failure(
@@ -67,16 +93,17 @@ def ingest_shop(
             allow_retries=False,
         )
     reader = LogLineMessageReader()
-    name = f"{ingestion.cron_job}-{context.run.run_id[:8]}-{secrets.token_hex(2)}"
+    name = f"{ingestion.cron_job}-{source.name.replace('_', '-')}-{context.run.run_id[:8]}-{secrets.token_hex(2)}"
+    others = f"app.kubernetes.io/name={ingestion.cron_job},{SOURCE_LABEL}={source.name}"
     try:
-        clear_the_way(api, f"app.kubernetes.io/name={ingestion.cron_job}", labels, context.log.info, patience)
+        clear_the_way(api, others, labels, context.log.info, patience)
         with dg.open_pipes_session(
             context=context, context_injector=dg.PipesEnvContextInjector(), message_reader=reader
         ) as session:
             manifest = job_manifest(
                 cron_job,
                 name=name,
-                arguments=["--streams", ",".join(streams)],
+                arguments=["--tap", source.tap, "--streams", streams],
                 environment=session.get_bootstrap_env_vars(),
                 labels=labels,
             )
@@ -85,9 +112,9 @@ def ingest_shop(
     except JobFailed as error:
         # What the contracts say of the streams that failed is the best explanation there is.
         yield from reported(context, session)[1]
-        raise dg.Failure(str(error), metadata={"job": name, "streams": ", ".join(streams)}) from error
+        raise dg.Failure(str(error), metadata={"job": name, "streams": streams}) from error
     results, checks = reported(context, session)
-    missing = {raw_key(stream) for stream in streams} - {result.asset_key for result in results}
+    missing = {raw_key(stream.table) for stream in selected} - {result.asset_key for result in results}
     if missing:
         names = ", ".join(sorted(key.to_user_string() for key in missing))
         raise dg.Failure(f"Job {api.namespace}/{name} ended well but did not report {names}")

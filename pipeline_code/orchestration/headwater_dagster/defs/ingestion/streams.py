@@ -1,24 +1,31 @@
-"""The streams of the shop that are replicated, and the keys of their assets."""
+"""The sources and their streams, as their contracts say, and the keys of their assets."""
+
+from functools import cache
 
 import dagster as dg
+from headwater_contracts import Contract, Source, read_sources
+from headwater_contracts.files import root
 
-# What a stream's rows are and what they refer to, for the asset pages.
-STREAMS = {
-    "customers": "Accounts of customers.",
-    "products": "Products with today's name, category and price.",
-    "stores": "Stores.",
-    "orders": "Orders and their state.",
-    "order_items": "Lines of orders.",
-}
-SOURCE_GROUP = "shop"
 RAW_GROUP = "raw"
 
 
-def source_key(stream: str) -> dg.AssetKey:
-    """The table in the shop's database."""
-    return dg.AssetKey(["shop", stream])
+@cache
+def sources() -> tuple[Source, ...]:
+    """Return all sources, by name: one folder each below HEADWATER_CONTRACTS."""
+    return read_sources(root())
 
 
-def raw_key(stream: str) -> dg.AssetKey:
+@cache
+def source_of_table() -> dict[str, str]:
+    """Return table in `raw` → name of its source."""
+    return {stream.table: source.name for source in sources() for stream in source.streams}
+
+
+def source_key(stream: Contract) -> dg.AssetKey:
+    """What the source has: shop/orders; stripe/charges is stream stripe_charges."""
+    return dg.AssetKey([stream.source, stream.table.removeprefix(f"{stream.source}_")])
+
+
+def raw_key(table: str) -> dg.AssetKey:
     """The change log in the lake."""
-    return dg.AssetKey(["raw", stream])
+    return dg.AssetKey(["raw", table])

@@ -7,9 +7,11 @@ from typing import Any
 import dagster as dg
 
 from headwater_dagster.defs.ingestion.resources import Shop
-from headwater_dagster.defs.ingestion.streams import STREAMS
+from headwater_dagster.defs.ingestion.streams import sources
 from headwater_dagster.defs.pipeline.jobs import petco_pipeline
 
+SHOP = "shop"
+"""The source that the sensor can look into; the others are read when the pipeline runs."""
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -49,7 +51,8 @@ def shop_has_new_rows(context: dg.SensorEvaluationContext) -> dg.SensorResult | 
     shop = Shop.from_environment()
     if shop is None:
         return dg.SkipReason("no source is set up: SHOP_HOST is not in the environment of the code location")
-    now = {name: [newest, writes] for name, newest, writes in shop.query(state_statement(list(STREAMS)))}
+    tables = [stream.table for source in sources() if source.name == SHOP for stream in source.streams]
+    now = {name: [newest, writes] for name, newest, writes in shop.query(state_statement(tables))}
     changed = changed_streams(context.cursor, now)
     if not changed:
         return dg.SkipReason("the shop's tables are as they were")

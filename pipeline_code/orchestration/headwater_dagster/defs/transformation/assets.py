@@ -8,6 +8,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
+from headwater_dagster.dbt_groups import Group
 from headwater_dagster.dbt_results import read_failure
 from headwater_dagster.defs.transformation import project
 
@@ -21,21 +22,35 @@ class Translator(DagsterDbtTranslator):
         return schema
 
 
-@dbt_assets(
-    name="build_models",
-    manifest=project.project().manifest_path,
-    dagster_dbt_translator=Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True)),
-    retry_policy=dg.RetryPolicy(max_retries=1, delay=20, backoff=dg.Backoff.EXPONENTIAL),
-    pool="lake_writers",
-)
-def build_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-    """Build the selected models in dependency order, each followed by its tests.
+def models_of(group: Group) -> dg.AssetsDefinition:
+    """Return the step that builds a group of models, with one start of dbt."""
 
-    Unit tests are left out: they test the code, which CI does, not the data.
+    @dbt_assets(
+        name=group.name,
+        manifest=project.project().manifest_path,
+        select=group.select,
+        dagster_dbt_translator=Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True)),
+        retry_policy=dg.RetryPolicy(max_retries=1, delay=20, backoff=dg.Backoff.EXPONENTIAL),
+        pool="lake_writers",
+    )
+    def build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        """Build the selected models in dependency order, each followed by its tests."""
+        yield from built(context, dbt)
+
+    return build
+
+
+def built(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+    """Run dbt for what the step has to build. Unit tests are left out: they test the code, which CI does, not the data.
+
+    The group's selection names its tests: those that also touch models of another group belong to one of the two.
     """
-    folder = project.SCRATCH / f"{context.run.run_id[:8]}-{context.retry_number}"
+    folder = project.SCRATCH / f"{context.op.name}-{context.run.run_id[:8]}-{context.retry_number}"
     context.log.info("dbt's log is the log of this run's pod: kubectl logs, see the pod's name at the start of the run")
-    invocation = dbt.cli(["build", "--exclude-resource-type", "unit_test"], context=context, target_path=folder)
+    command = ["build", "--exclude-resource-type", "unit_test"]
+    if is_whole(context.assets_def):
+        command += ["--indirect-selection", "empty"]
+    invocation = dbt.cli(command, context=context, target_path=folder)
     try:
         yield from invocation.stream()
     except DagsterDbtCliRuntimeError as error:
@@ -44,6 +59,14 @@ def build_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iter
             raise
         again = 'make dbt a="build --select …" repeats a part by hand'
         raise dg.Failure(f"{failure}\n{again}", allow_retries=failure.may_pass_again) from error
+
+
+def is_whole(assets: dg.AssetsDefinition) -> bool:
+    """Whether a run builds and checks all of a step; dagster-dbt then passes the step's selection on as it is."""
+    return (
+        assets.keys_by_output_name == assets.node_keys_by_output_name
+        and assets.check_specs_by_output_name == assets.node_check_specs_by_output_name
+    )
 
 
 def results_written(folder: Path) -> bool:
