@@ -9,8 +9,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from conftest import PACKAGES
+from dagster_pipes import encode_param
 
 MODULES = {
     "tap-postgres-arrow": "tap_postgres_arrow.main",
@@ -53,3 +55,16 @@ class EntryPoint:
             "TARGET_ICEBERG_NAMESPACE": self.namespace,
             **self.source,
         }
+
+
+def pipes(*assets: str) -> dict[str, str]:
+    """Return the environment that Dagster gives a process, messages on standard output."""
+    context: dict[str, Any] = {
+        "asset_keys": list(assets), "code_version_by_asset_key": {}, "provenance_by_asset_key": {},
+        "partition_key": None, "partition_key_range": None, "partition_time_window": None, "run_id": "r",
+        "job_name": "j", "retry_number": 0, "extras": {},
+    }  # fmt: skip
+    return {
+        "DAGSTER_PIPES_CONTEXT": encode_param({"data": context}),
+        "DAGSTER_PIPES_MESSAGES": encode_param({"stdio": "stdout"}),
+    }

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import Shop
-from dagster_pipes import encode_param
-from entry_point import EntryPoint
+from entry_point import EntryPoint, pipes
 from headwater_ingest.logs import parse
 from headwater_ingest.main import parse_arguments
 from headwater_ingest.run import Report, Request, StreamResult, judge
@@ -62,19 +60,6 @@ def ingest(shop: Shop, tmp_path: Path) -> EntryPoint:
         "SHOP_PASSWORD": shop.settings["password"],
     }
     return EntryPoint(tmp_path, shop.namespace, source)
-
-
-def pipes(*assets: str) -> dict[str, str]:
-    """Return the environment that Dagster gives a process, messages on standard output."""
-    context: dict[str, Any] = {
-        "asset_keys": list(assets), "code_version_by_asset_key": {}, "provenance_by_asset_key": {},
-        "partition_key": None, "partition_key_range": None, "partition_time_window": None, "run_id": "r",
-        "job_name": "j", "retry_number": 0, "extras": {},
-    }  # fmt: skip
-    return {
-        "DAGSTER_PIPES_CONTEXT": encode_param({"data": context}),
-        "DAGSTER_PIPES_MESSAGES": encode_param({"stdio": "stdout"}),
-    }
 
 
 def test_meltano_moves_all_then_the_changes_then_all_again(shop: Shop, ingest: EntryPoint, tmp_path: Path) -> None:

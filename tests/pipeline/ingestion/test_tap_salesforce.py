@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 from conftest import PACKAGES, Server
-from entry_point import EntryPoint
+from entry_point import EntryPoint, pipes
 from headwater_contracts import read_source
 from headwater_tap.calls import ServiceError
 from pyiceberg.types import BooleanType, DateType, DecimalType, StringType, TimestamptzType
+from tap_salesforce import reading
 from tap_salesforce.columns import Column, FieldValueError
 from tap_salesforce.usage import LimitError
 from tap_salesforce.window import SEEN_MOST, Bookmark, Sent, Window
@@ -185,6 +186,57 @@ def test_a_bad_part_of_a_query_job_is_asked_for_again(petco: Organisation, kind:
     assert petco.faults.left == 0
 
 
+def test_too_many_requests_at_once_are_tried_again(petco: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same code as for a used-up day, which another attempt would not help."""
+    from petco.salesforce.errors import ApiError
+
+    admitted, refused = petco.service.admit, []
+
+    def crowded(token: str) -> None:
+        if len(refused) < 2:
+            refused.append(token)
+            message = "ConcurrentRequests (Concurrent API Requests) Limit exceeded."
+            raise ApiError(403, "REQUEST_LIMIT_EXCEEDED", message)
+        admitted(token)
+
+    monkeypatch.setattr(petco.service, "admit", crowded)
+    assert len(petco.records("salesforce_products")) == 10
+    assert len(refused) == 2
+
+
+def test_a_query_that_is_too_long_for_a_url_goes_through_a_job(
+    petco: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LONGEST_URL", 100)
+    assert len(petco.records("salesforce_products")) == 10
+    assert petco.service._jobs_made == 4
+
+
+def test_a_query_job_that_does_not_end_is_an_error(petco: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(petco.service, "look", lambda _job: False)
+    with pytest.raises(ServiceError, match=r"is still InProgress after 0 s \(setting bulk_timeout_seconds\)"):
+        petco.extract(bulk_threshold=1, bulk_timeout_seconds=0.1)
+    assert not petco.service._jobs
+
+
+def test_a_part_of_a_job_that_comes_twice_is_asked_for_again(
+    petco: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from petco.salesforce import jobs
+
+    real, asked = jobs._start, []
+
+    def repeating(locator: str | None) -> int:
+        asked.append(real(locator))
+        return 0 if asked.count(200) == 1 and asked[-1] == 200 else asked[-1]
+
+    monkeypatch.setattr(jobs, "RESULT_ROWS", 200)
+    monkeypatch.setattr(jobs, "_start", repeating)
+    rows = petco.records(LINES, bulk_threshold=500)
+    assert asked == [0, 200, 200, 400]
+    assert len({row["Id"] for row in rows}) == len(rows) == 600
+
+
 def test_a_page_that_comes_twice_is_not_sent_twice(petco: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy repeats the page before in answer to the request for the next."""
     from petco.salesforce import service
@@ -338,9 +390,13 @@ def test_meltano_runs_the_tap_and_the_tables_know_where_they_stand(petco: Organi
         "SALESFORCE_CLIENT_SECRET": SECRET,
     }
     ingest = EntryPoint(tmp_path, petco.namespace, source)
-    first = ingest("--tap", "tap-salesforce")
+    contracts = {"HEADWATER_CONTRACTS": str(PACKAGES.parent / "contracts")}
+    first = ingest("--tap", "tap-salesforce", **contracts, **pipes(*(f"raw/salesforce_{name}" for name in STREAMS)))
     assert first.returncode == 0, first.stdout + first.stderr
     assert f"{petco.namespace}.{LINES}: 600 rows" in first.stdout
+    messages = [json.loads(line) for line in first.stdout.splitlines() if "__dagster_pipes_version" in line]
+    checks = [message["params"] for message in messages if message["method"] == "report_asset_check"]
+    assert [check["passed"] for check in checks] == [True] * 4, checks
     petco.change(50, "delivered")
     shutil.rmtree(tmp_path / "meltano")  # with Meltano's state
     second = ingest("--tap", "tap-salesforce", "--streams", OPPORTUNITIES)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headwater_contracts import Contract, Drift
+from headwater_contracts.contract import ADDED_COLUMNS
 from pyiceberg.schema import Schema
 from pyiceberg.types import IcebergType, NestedField
 
@@ -139,7 +140,8 @@ def _place(draft: _Draft, sent: NestedField, keys: Sequence[str]) -> None:
         kind = wanted
     held = _renamed(draft, name, wanted, keys)
     base = held.field_type if held is not None else wanted
-    if column is None and (contract.columns or (draft.existing is not None and held is None)):
+    added = name in ADDED_COLUMNS  # by a tap of ours: no source sends it, no contract lists it
+    if column is None and not added and (contract.columns or (draft.existing is not None and held is None)):
         draft.say(
             Drift.NEW_COLUMN, name, f"the source sends a new column ({contract_type(kind)}); it was added to the table",
             "Add it to the contract's columns, or deselect it in meltano.yml",
@@ -228,7 +230,7 @@ def _missing(draft: _Draft, sent: set[str]) -> None:
 def _say_missing(draft: _Draft, name: str, kind: IcebergType, sent: set[str]) -> None:
     new = [
         each
-        for each in sorted(sent - {LOADED_AT})
+        for each in sorted(sent - ADDED_COLUMNS)
         if each not in draft.contract.columns
         and draft.fields[draft.columns[each]].field_type == kind
         and (draft.contract.columns or (draft.existing is not None and each not in draft.existing))
