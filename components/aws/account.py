@@ -18,12 +18,16 @@ STACK_TAG = "headwater:stack"
 
 @dataclass(frozen=True)
 class Account:
-    """What every AWS component stands on. stack: its name, for tags. credentials: an emulator's, None on AWS."""
+    """What every AWS component stands on. stack: its name, for tags. credentials: an emulator's, None on AWS.
+
+    boundary: ARN of the policy that limits every role of the stack; None where no workflow deploys it.
+    """
 
     stack: str
     settings: settings.Aws
     provider: aws.Provider
     credentials: S3Credentials | None = None
+    boundary: pulumi.Input[str] | None = None
 
     @property
     def region(self) -> str:

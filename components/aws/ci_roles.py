@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 from components.aws import policies
 from components.aws.account import tags
+from components.aws.boundary import BOUNDED_ACTIONS, boundary_arn, boundary_name, boundary_statements
 from components.aws.policies import Statement, allow
 
 TYPE = "headwater:aws:CiRoles"
@@ -41,7 +42,7 @@ class CiRolesArgs:
     stack: its environments on GitHub are `<stack>-preview` and `<stack>`. account: 12 digits. prefix: begins the names
     of everything the stack makes. repository: owner/name. state_bucket: holds Pulumi's state. secrets_key: ARN of the
     KMS key of the stack's secrets. oidc_provider: ARN of GitHub's provider where the account has one, which it can
-    have only once; None makes it.
+    have only once; None makes it. bucket: the lake's, where its name does not begin with the prefix.
     """
 
     stack: str
@@ -51,6 +52,7 @@ class CiRolesArgs:
     state_bucket: str
     secrets_key: str
     oidc_provider: str | None = None
+    bucket: str | None = None
 
 
 def trust_statement(provider: str, repository: str, environment: str) -> Statement:
@@ -78,24 +80,33 @@ def preview_statements(args: CiRolesArgs) -> list[Statement]:
 
 
 def deploy_statements(args: CiRolesArgs) -> list[Statement]:
-    """Return what a deployment may do with IAM: everything with the stack's own roles, except with those of CI."""
+    """Return what a deployment may do with IAM: with the stack's own roles, all that keeps them within the boundary."""
     root = f"arn:aws:iam::{args.account}"
     names = [f"{root}:role/{args.prefix}-*", f"{root}:role/{args.prefix}"]
     ci = [f"{root}:role/{args.prefix}-ci-*"]
-    changes = [action for action in _ROLE_ACTIONS if not action.startswith(tuple(_READS))]
+    ci_policies = [f"{root}:policy/{args.prefix}-ci-*"]
+    free = [action for action in _ROLE_ACTIONS if action not in BOUNDED_ACTIONS]
+    role_changes, policy_changes = (
+        [f"iam:{action}" for action in actions if not action.startswith(tuple(_READS))]
+        for actions in ((*_ROLE_ACTIONS, *BOUNDED_ACTIONS), _POLICY_ACTIONS)
+    )
+    bounded = {"StringEquals": {"iam:PermissionsBoundary": boundary_arn(args.account, args.prefix)}}
     return [
-        allow("Roles", [f"iam:{action}" for action in _ROLE_ACTIONS], names),
+        allow("Roles", [f"iam:{action}" for action in free], names),
+        allow("BoundedRoles", [f"iam:{action}" for action in BOUNDED_ACTIONS], names, bounded),
         allow("Policies", [f"iam:{action}" for action in _POLICY_ACTIONS], [f"{root}:policy/{args.prefix}-*"]),
         allow("ReadProvider", ["iam:GetOpenIDConnectProvider"], [f"{root}:oidc-provider/{ISSUER}"]),
         # Only a person, with `make ci-role`, changes what CI may do.
-        allow("NotItsOwn", [f"iam:{action}" for action in changes], ci) | {"Effect": "Deny"},
+        allow("NotItsOwn", sorted(set(role_changes)), ci) | {"Effect": "Deny"},
+        allow("NotTheBoundary", policy_changes, ci_policies) | {"Effect": "Deny"},
     ]
 
 
 class CiRoles(pulumi.ComponentResource):
-    """The two roles, and GitHub's OIDC provider where the account has none.
+    """The two roles, the boundary of all others, and GitHub's OIDC provider where the account has none.
 
-    preview, deploy: the roles' ARNs, for the repository's variables.
+    preview, deploy: the roles' ARNs, for the repository's variables. boundary: the ARN that every role of the stack
+    carries.
     """
 
     def __init__(self, name: str, args: CiRolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -108,6 +119,16 @@ class CiRoles(pulumi.ComponentResource):
         self.deploy = self._role(
             "deploy", provider, args.stack, deploy_statements(args), {"ci-deploy-power": DEPLOY_POLICY}
         )
+        buckets = [f"{args.prefix}-*", *([] if args.bucket is None else [args.bucket])]
+        boundary = aws.iam.Policy(
+            "ci-boundary",
+            name=boundary_name(args.prefix),
+            description=f"The most that a role of {args.prefix} may do",
+            policy=policies.document(boundary_statements(args.account, args.prefix, buckets)),
+            tags=TAGS,
+            opts=self._child,
+        )
+        self.boundary: pulumi.Output[str] = boundary.arn
         self.register_outputs({"preview": self.preview, "deploy": self.deploy})
 
     def _oidc_provider(self) -> pulumi.Input[str]:

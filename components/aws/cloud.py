@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import pulumi
@@ -12,7 +13,7 @@ from components import connections, settings
 from components.aws.account import Account, provider
 from components.aws.budget import MonthlyBudget
 from components.aws.ci_roles import CiRoles, CiRolesArgs
-from components.aws.cluster import Cluster
+from components.aws.cluster import ADMINISTRATOR, VIEWER, Cluster
 from components.aws.database import Rds, RdsArgs
 from components.aws.glue import Glue, GlueArgs
 from components.aws.key import Key
@@ -46,18 +47,20 @@ class Cloud:
             keys = S3Credentials(*(credentials.get(name) for name in EMULATOR_KEYS))
         self._stack, self._settings = stack, stack.aws
         name = pulumi.get_stack()
-        self._account = Account(name, stack.aws, provider(name, stack.aws, keys), keys)
-        if stack.aws.budget is not None:
-            MonthlyBudget("budget", self._account, stack.aws.budget)
+        account = Account(name, stack.aws, provider(name, stack.aws, keys), keys)
+        self._ci: CiRoles | None = None
         if stack.aws.ci is not None:
-            ci, mine = stack.aws.ci, pulumi.ResourceOptions(providers={"aws": self._account.provider})
+            ci, mine = stack.aws.ci, pulumi.ResourceOptions(providers={"aws": account.provider})
             args = CiRolesArgs(
                 name, stack.aws.account, stack.aws.prefix, ci.repository, ci.state_bucket, ci.secrets_key,
-                ci.oidc_provider,
+                ci.oidc_provider, stack.storage.bucket,
             )  # fmt: skip
-            roles = CiRoles("ci-roles", args, mine)
-            pulumi.export("ci_preview_role", roles.preview)
-            pulumi.export("ci_deploy_role", roles.deploy)
+            self._ci = CiRoles("ci-roles", args, mine)
+            pulumi.export("ci_preview_role", self._ci.preview)
+            pulumi.export("ci_deploy_role", self._ci.deploy)
+        self._account = account if self._ci is None else replace(account, boundary=self._ci.boundary)
+        if stack.aws.budget is not None:
+            MonthlyBudget("budget", self._account, stack.aws.budget)
 
     @cached_property
     def kubernetes(self) -> k8s.Provider:
@@ -205,4 +208,8 @@ class Cloud:
 
     @cached_property
     def _cluster(self) -> Cluster:
-        return Cluster("cluster", self._account, self._network, self._platform_key.arn)
+        made = Cluster("cluster", self._account, self._network, self._platform_key.arn)
+        if self._ci is not None:
+            made.admit("ci-preview", self._ci.preview, VIEWER)
+            made.admit("ci-deploy", self._ci.deploy, ADMINISTRATOR)
+        return made

@@ -25,6 +25,8 @@ CLUSTER_POLICIES = (
 )
 NODE_POLICIES = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
 ADMINISTRATOR = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+# Reads everything, Secrets and custom resources too: what a refresh compares.
+VIEWER = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAdminViewPolicy"
 
 
 class Cluster(pulumi.ComponentResource):
@@ -95,8 +97,11 @@ class Cluster(pulumi.ComponentResource):
             opts=account.child(self, *attached, *nodes_attached, tagging, logs, *network.ready),
         )
         self.cluster_name: pulumi.Output[str] = cluster.name
-        for number, principal in enumerate(configured.administrators):
-            self._administrator(number, principal)
+        # The deployment's role comes in with the other one of CI; EKS refuses an identity that is in already.
+        deploys = account.arn("iam", f"role/{account.name('ci-deploy')}") if account.settings.ci is not None else None
+        others = [principal for principal in configured.administrators if principal != deploys]
+        for number, principal in enumerate(others):
+            self.admit(f"administrator-{number}", principal, ADMINISTRATOR)
         self.provider = k8s.Provider(
             "cluster",
             kubeconfig=pulumi.Output.all(cluster.name, cluster.endpoint, cluster.certificate_authority).apply(
@@ -131,6 +136,7 @@ class Cluster(pulumi.ComponentResource):
             f"{name}-role",
             name=self._account.name(name),
             assume_role_policy=policies.document([policies.trust({"Service": service}, actions)]),
+            permissions_boundary=self._account.boundary,
             tags=tags(COMPONENT),
             opts=self._child,
         )
@@ -142,19 +148,20 @@ class Cluster(pulumi.ComponentResource):
         ]
         return role, attached
 
-    def _administrator(self, number: int, principal: str) -> None:
+    def admit(self, name: str, principal: pulumi.Input[str], policy: str) -> None:
+        """Let an identity of AWS into the cluster, with one of EKS's access policies (its ARN)."""
         entry = aws.eks.AccessEntry(
-            f"administrator-{number}",
+            name,
             cluster_name=self.cluster_name,
             principal_arn=principal,
             tags=tags(COMPONENT),
             opts=self._child,
         )
         aws.eks.AccessPolicyAssociation(
-            f"administrator-{number}-policy",
+            f"{name}-policy",
             cluster_name=self.cluster_name,
             principal_arn=entry.principal_arn,
-            policy_arn=ADMINISTRATOR,
+            policy_arn=policy,
             access_scope=aws.eks.AccessPolicyAssociationAccessScopeArgs(type="cluster"),
             opts=self._child,
         )

@@ -49,6 +49,7 @@ class WorkloadRole(pulumi.ComponentResource):
             name=role_name,
             description=f"Pods of service account {args.service_account}",
             assume_role_policy=policies.document(trusted),
+            permissions_boundary=account.boundary,
             tags=tags("identity"),
             opts=child,
         )

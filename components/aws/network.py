@@ -251,6 +251,7 @@ class Network(pulumi.ComponentResource):
                     )
                 ]
             ),
+            permissions_boundary=self._account.boundary,
             tags=tags(COMPONENT),
             opts=self._child,
         )

@@ -162,6 +162,7 @@ class Sleep(pulumi.ComponentResource):
             name=account.name(COMPONENT),
             description="EventBridge Scheduler: stops and starts the database, mutes alarms",
             assume_role_policy=policies.document([trusted]),
+            permissions_boundary=account.boundary,
             tags=tags(COMPONENT),
             opts=child,
         )

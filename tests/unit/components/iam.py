@@ -20,11 +20,18 @@ def allowed(document: Document, action: str, resource: str, context: Mapping[str
     decisions = {
         statement["Effect"]
         for statement in listed(document["Statement"])
-        if any(matches(pattern, action, ignore_case=True) for pattern in listed(statement["Action"]))
-        and any(matches(pattern, resource) for pattern in listed(statement["Resource"]))
+        if covers(statement, "Action", action, ignore_case=True)
+        and covers(statement, "Resource", resource)
         and holds(statement.get("Condition", {}), {} if context is None else context)
     }
     return decisions == {"Allow"}
+
+
+def covers(statement: Mapping[str, Any], element: str, value: str, *, ignore_case: bool = False) -> bool:
+    """Return whether the statement is about an action or a resource: one that it names, or all but those it names."""
+    patterns = statement.get(element, statement.get(f"Not{element}"))
+    named = any(matches(pattern, value, ignore_case=ignore_case) for pattern in listed(patterns))
+    return named is (element in statement)
 
 
 def holds(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
