@@ -50,7 +50,7 @@ def pod(resources: list[Resource], name: str) -> dict[str, Any]:
         everywhere.test_every_container_has_requests_and_a_memory_limit,
         everywhere.test_every_server_has_three_probes,
         everywhere.test_containers_have_no_privileges,
-        everywhere.test_only_dagster_gets_a_token_of_the_cluster,
+        everywhere.test_only_dagster_and_what_wakes_it_get_a_token_of_the_cluster,
         everywhere.test_every_served_port_has_a_policy_and_each_namespace_denies_the_rest,
         everywhere.test_policies_name_workloads_that_exist,
         everywhere.test_secret_references_point_to_keys_that_exist,
