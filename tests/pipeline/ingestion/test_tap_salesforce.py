@@ -440,7 +440,10 @@ def test_values_of_both_apis_become_the_same() -> None:
         at.value("2026-06-01T10:00:00.000Z") == at.value("2026-06-01T10:00:00.000+0000") == "2026-06-01T10:00:00+00:00"
     )
     assert Column("Name", "string", True).value("") is None
-    for column, raw in ((amount, "n/a"), (amount, "NaN"), (at, "yesterday")):
+    pieces, won = Column("Pieces", "int", True), Column("Won", "boolean", True)
+    assert pieces.value("5.0") == pieces.value(5) == 5  # a query job may write either
+    wrong = ((amount, "n/a"), (amount, "NaN"), (at, "yesterday"), (pieces, "5.5"), (won, "1"))
+    for column, raw in wrong:
         with pytest.raises(FieldValueError, match=f"field {column.name}"):
             column.value(raw)
 

@@ -74,7 +74,7 @@ class Column:
             return None
         try:
             return self._converted(raw)
-        except (ArithmeticError, ValueError) as error:
+        except (ArithmeticError, LookupError, ValueError) as error:
             raise FieldValueError(f"field {self.name}: {raw!r} is no {self.kind}") from error
 
     def _converted(self, raw: Any) -> Any:
@@ -84,7 +84,10 @@ class Column:
             case "boolean":
                 return raw if isinstance(raw, bool) else {"true": True, "false": False}[str(raw).lower()]
             case "int" | "long":
-                return int(Decimal(str(raw)))
+                number = Decimal(str(raw))
+                if number != int(number):
+                    raise ValueError("it has a fraction")
+                return int(number)
             case "datetime":
                 return moment(raw).isoformat()
             case "date":
