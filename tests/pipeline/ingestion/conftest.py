@@ -216,6 +216,15 @@ def send_through_the_sdk(config: dict[str, Any], state: dict[str, Any], catalog:
         tap.source.close()
 
 
+def contracts(folder: Path, **streams: str) -> str:
+    """Write contracts (stream → lines of YAML) below `folder`; return the target's setting."""
+    (folder / "shop").mkdir(parents=True, exist_ok=True)
+    (folder / "shop" / "_source.yml").write_text("title: Shop\nkind: postgres\ntap: tap-shop\n")
+    for stream, lines in streams.items():
+        (folder / "shop" / f"{stream}.yml").write_text(f"stream: {stream}\n{lines}\n")
+    return str(folder)
+
+
 @pytest.fixture
 def catalog() -> Catalog:
     return load_catalog("lake")

@@ -8,13 +8,14 @@ import random
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Shop
+import reading
+from conftest import Shop, contracts
 from crash_processes import Fault, Outcome, run
 from pyiceberg.catalog import load_catalog
 from pyiceberg.exceptions import CommitFailedException
@@ -33,6 +34,7 @@ SINK = "target_iceberg.sink:IcebergSink"
 LOAD = "target_iceberg.load:Load"
 FILE = "target_iceberg.datafile:DataFileWriter"
 TARGET = "target_iceberg.target:TargetIceberg"
+SNAPSHOT = "target_iceberg.snapshot"
 CATALOG = "pyiceberg.catalog.sql:SqlCatalog"
 OUTPUT = "pyiceberg.io.pyarrow:PyArrowFileIO.new_output"
 SESSION = "sqlalchemy.orm:Session.commit"
@@ -44,16 +46,17 @@ FAULTS = [
     Fault("tap", "after", "tap_postgres_arrow.source:Source.tables"),
     Fault("tap", "before", f"{TAP}._announce"),
     Fault("tap", "after", f"{TAP}._announce"),
-    Fault("tap", "before", f"{OUT}.write", 4),  # STATE, STATE, SCHEMA, BATCH
-    Fault("tap", "after", f"{OUT}.write", 4),
+    Fault("tap", "before", f"{OUT}.write", 3),  # STATE, SCHEMA, BATCH
+    Fault("tap", "after", f"{OUT}.write", 3),
     Fault("tap", "before", "tap_postgres_arrow.handover:_open_for_writing"),
     Fault("tap", "after", "tap_postgres_arrow.handover:_open_for_writing"),
     Fault("tap", "before", "tap_postgres_arrow.arrow:conform"),
     Fault("tap", "before", "tap_postgres_arrow.boundary:advanced"),
     Fault("tap", "after", "tap_postgres_arrow.handover:send"),
-    Fault("tap", "before", f"{OUT}.write", 8),
+    Fault("tap", "before", f"{OUT}.write", 6),
     Fault("tap", "after", "tap_postgres_arrow.handover:send", 2),
-    Fault("tap", "after", f"{OUT}.state", 4),
+    Fault("tap", "after", f"{OUT}.state", 2),
+    Fault("tap", "after", f"{OUT}.state", 3),
     Fault("target", "before", "target_iceberg.target:load_catalog"),
     Fault("target", "before", "target_iceberg.load:ensure_table"),
     Fault("target", "after", "target_iceberg.load:ensure_table"),
@@ -66,19 +69,40 @@ FAULTS = [
     Fault("target", "before", f"{TARGET}.process_endofpipe"),
     Fault("target", "before", f"{FILE}.close"),
     Fault("target", "after", f"{FILE}.close"),
-    Fault("target", "before", f"{LOAD}._commit"),
-    Fault("target", "before", OUTPUT, 3),  # the manifest
-    Fault("target", "before", OUTPUT, 4),  # the manifest list
-    Fault("target", "before", OUTPUT, 5),  # the table metadata
-    Fault("target", "before", f"{CATALOG}.commit_table"),
-    Fault("target", "before", SESSION),
-    Fault("target", "after", SESSION),
-    Fault("target", "after", f"{CATALOG}.commit_table"),
-    Fault("target", "after", f"{LOAD}.commit"),
-    Fault("target", "before", "target_iceberg.target:report"),
-    Fault("target", "after", f"{LOAD}.commit", 2),
+    Fault("target", "before", f"{LOAD}.prepare"),
+    Fault("target", "after", f"{LOAD}.prepare", 2),
     Fault("target", "before", f"{TARGET}._write_state_message"),
     Fault("target", "after", f"{TARGET}._write_state_message"),
+]
+PUBLICATION = [
+    Fault("target", "before", "target_iceberg.target:together"),
+    Fault("target", "before", OUTPUT, 3),  # the first table's manifest
+    Fault("target", "before", OUTPUT, 4),  # its manifest list
+    Fault("target", "before", OUTPUT, 5),  # its metadata
+    Fault("target", "before", SESSION),
+    Fault("target", "after", SESSION),  # the anchor is staged
+    Fault("target", "after", f"{LOAD}.stage"),
+    Fault("target", "before", f"{CATALOG}.commit_table", 2),
+    Fault("target", "before", SESSION, 2),
+    Fault("target", "after", SESSION, 2),  # both tables are staged
+    Fault("target", "after", f"{LOAD}.stage", 2),
+    Fault("target", "before", f"{LOAD}.publish"),
+    Fault("target", "before", SESSION, 3),
+    Fault("target", "after", SESSION, 3),  # the anchor is published: the run is decided
+    Fault("target", "after", f"{LOAD}.publish"),
+    Fault("target", "before", f"{CATALOG}.commit_table", 4),
+    Fault("target", "before", SESSION, 4),
+    Fault("target", "after", SESSION, 4),
+    Fault("target", "after", f"{LOAD}.publish", 2),
+    Fault("target", "before", "target_iceberg.target:report"),
+    Fault("target", "before", f"{TARGET}._write_state_message"),
+]
+MERGE = [
+    Fault("target", "before", "target_iceberg.merge:equality_deletes"),
+    Fault("target", "after", "target_iceberg.merge:equality_deletes", 2),
+    Fault("target", "before", f"{SNAPSHOT}:LoadSnapshot.updates"),
+    Fault("target", "before", f"{SNAPSHOT}:DeleteManifestWriter.content", 2),  # while the second is written
+    Fault("target", "after", f"{SNAPSHOT}:LoadSnapshot.updates", 2),
 ]
 
 
@@ -88,6 +112,7 @@ class Log:
 
     shop: Shop
     expected: dict[str, Counter[tuple[int, int]]]
+    write: str = "append"
     positions_are_asked: bool = True
     state: dict[str, Any] = field(default_factory=dict)
 
@@ -113,21 +138,57 @@ class Log:
             path.parent.mkdir(exist_ok=True)
             path.write_text(json.dumps(positions(load_catalog("lake"), self.shop.namespace)))
             settings["positions_file"] = str(path)
-        target = {"namespace": self.shop.namespace, "validate_records": False}
+        target = {
+            "namespace": self.shop.namespace,
+            "validate_records": False,
+            "contracts": contracts(
+                self.shop.folder / self.write, **dict.fromkeys(STREAMS, f"key: [id]\nwrite: {self.write}")
+            ),
+        }
         outcome = run(settings, target, self.state, fault, interrupt)
         if outcome.state is not None:
             self.state = outcome.state
         return outcome
 
     def check(self) -> None:
-        """Every version is there, once; nothing that a failed run left behind is taken for more than that."""
+        """Every version is there, once; of a merged table, the newest of each key."""
         for stream in STREAMS:
             table = self.shop.table(stream)
-            rows = table.scan(selected_fields=("id", "version")).to_arrow().to_pylist()
-            loaded = Counter((row["id"], row["version"]) for row in rows)
-            lost, doubled = self.expected[stream] - loaded, loaded - self.expected[stream]
+            if self.write == "append":
+                rows = table.scan(selected_fields=("id", "version")).to_arrow().to_pylist()
+                loaded = Counter((row["id"], row["version"]) for row in rows)
+                expected = self.expected[stream]
+            else:
+                loaded = Counter(reading.rows(table, "id", "version"))
+                newest: dict[int, int] = {}
+                for key, version in self.expected[stream]:
+                    newest[key] = max(version, newest.get(key, 0))
+                expected = Counter(newest.items())
+            lost, doubled = expected - loaded, loaded - expected
             assert not lost, f"{stream}: {len(lost)} rows lost, {list(lost)[:3]}"
             assert not doubled, f"{stream}: {len(doubled)} rows doubled, {list(doubled)[:3]}"
+
+    def check_all_or_none(self) -> None:
+        """Whoever asks where the tables stand finds all of a run's, or none."""
+        positions(load_catalog("lake"), self.shop.namespace)
+        found = {stream: read_position(self.shop.table(stream).metadata) for stream in STREAMS}
+        runs = {None if each is None else each.run_id for each in found.values()}
+        assert len(runs) == 1, f"half a run is published: {found}"
+
+    def survive(self, faults: Sequence[Fault]) -> None:
+        """Be killed at each fault; check after the next run."""
+        assert self.run().complete
+        for fault in faults:
+            self.change()
+            killed = self.run(fault)
+            assert -signal.SIGKILL in {killed.tap, killed.target}, f"{fault}: never reached\n{killed.log}"
+            try:
+                self.check_all_or_none()
+                after = self.run()
+                assert after.complete, f"the next run failed\n{after.log}"
+                self.check()
+            except AssertionError as error:
+                raise AssertionError(f"{fault}: {error}") from error
 
 
 @pytest.fixture
@@ -146,17 +207,38 @@ def log(new_shop: Callable[[], Shop]) -> Log:
 
 def test_kill_at_every_step(log: Log) -> None:
     """A crash between the commit and the state doubles rows; one before the commit loses them."""
+    log.survive(FAULTS)
+
+
+def test_kill_while_tables_are_published(log: Log) -> None:
+    """Half a run that stays half: dashboards would join new orders with old items."""
+    log.survive(PUBLICATION)
+
+
+def test_kill_at_every_step_of_a_merge(log: Log) -> None:
+    """Delete files without their rows lose rows, rows without their delete files double them."""
+    log.write = "merge"
+    log.survive([*MERGE, *PUBLICATION])
+
+
+@pytest.mark.parametrize("write", ["append", "merge"])
+def test_kill_during_the_recovery_from_a_kill(log: Log, write: str) -> None:
+    """What a killed run left is completed by a run that may be killed itself."""
+    log.write, log.positions_are_asked = write, False
     assert log.run().complete
-    for fault in FAULTS:
-        log.change()
-        killed = log.run(fault)
-        assert -signal.SIGKILL in {killed.tap, killed.target}, f"{fault}: never reached\n{killed.log}"
-        after = log.run()
-        assert after.complete, f"{fault}: the next run failed\n{after.log}"
-        try:
+    for first in (Fault("target", "after", SESSION, 1), Fault("target", "after", SESSION, 3)):
+        for second in (
+            Fault("target", "before", "target_iceberg.publish:settle"),
+            Fault("target", "before", SESSION),
+            Fault("target", "after", SESSION),
+        ):
+            log.change()
+            assert log.run(first).target == -signal.SIGKILL
+            assert log.run(second).target == -signal.SIGKILL, f"{first}, {second}: never reached"
+            # Not asked for positions, the run that finds other bookmarks than its own refuses, and corrects the state.
+            assert log.run().complete or log.run().complete, f"{first}, {second}"
             log.check()
-        except AssertionError as error:
-            raise AssertionError(f"{fault}: {error}") from error
+            log.check_all_or_none()
 
 
 @pytest.mark.parametrize(
@@ -166,7 +248,7 @@ def test_kill_at_every_step(log: Log) -> None:
         Fault("target", "after", f"{FILE}.close"),
         Fault("target", "after", SESSION),
         Fault("target", "before", f"{TARGET}._write_state_message"),
-        Fault("tap", "after", f"{OUT}.write", 4),
+        Fault("tap", "after", f"{OUT}.write", 3),
     ],
     ids=str,
 )
@@ -185,8 +267,10 @@ def test_kill_during_the_first_load(log: Log, fault: Fault) -> None:
     log.check()
 
 
-def test_kill_at_random_times(log: Log) -> None:
+@pytest.mark.parametrize("write", ["append", "merge"])
+def test_kill_at_random_times(log: Log, write: str) -> None:
     """The steps that nobody thought of. HEADWATER_RANDOM_KILLS=100 for the long version."""
+    log.write = write
     chance = random.Random(20261123)
     assert log.run().complete
     for number in range(RANDOM_KILLS):
@@ -201,6 +285,7 @@ def test_kill_at_random_times(log: Log) -> None:
                 return  # it was done before
 
         log.run(interrupt=interrupt)
+        log.check_all_or_none()
         after = log.run()
         assert after.complete, f"kill {number} of {victim} after {delay:.3f} s: the next run failed\n{after.log}"
         log.check()
@@ -380,7 +465,7 @@ def test_orphans_are_files_of_failed_loads_only(loaded: Shop, monkeypatch: pytes
     def crash(*_arguments: Any, **_options: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("target_iceberg.load.Load._commit", crash)
+    monkeypatch.setattr("target_iceberg.load.Load.commit_prepared", crash)
     with pytest.raises(KeyboardInterrupt):
         loaded.replicate()
     monkeypatch.undo()

@@ -6,7 +6,7 @@ The target compares that with where its table stands (docs/ingestion.md, exactly
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,8 @@ class AnnouncedStream(Stream):
     def _increment_stream_state(self, latest_record: Any, *, context: Any = None) -> None:
         """No single record moves the bookmark."""
 
-    def _write_schema_message(self) -> None:
+    def announce(self) -> None:
+        """Say that the stream is to be read, and from where."""
         if self.name in self.positions and self.replication_method == "INCREMENTAL":
             # What the target has committed wins over what the last run managed to remember.
             self.stream_state.clear()
@@ -57,6 +58,9 @@ class AnnouncedStream(Stream):
         # Before anything is sent: a target that finds this marker in the last state knows that the stream was cut off.
         self.stream_state["progress_markers"] = {"Note": "This stream has not been read to its end."}
         self.state_manager.is_flushed = False
+
+    def _write_schema_message(self) -> None:
+        self.announce()
         self._write_state_message()
         super()._write_schema_message()
         if self.replication_method == "INCREMENTAL" and self.reads_all() and self.emit_activate_version_messages:
@@ -74,3 +78,15 @@ class AnnouncedStream(Stream):
         if bookmark is not None:
             self.stream_state.update(bookmark)
         self.state_manager.is_flushed = False
+
+
+def announce_all(streams: Iterable[Stream]) -> None:
+    """Announce the selected streams before the first is read: if the tap ends early, the target sees what is missing.
+
+    Otherwise it would take what came for the whole run, and publish a part of it.
+    """
+    chosen = [stream for stream in streams if isinstance(stream, AnnouncedStream) and stream.selected]
+    for stream in chosen:
+        stream.announce()
+    if chosen:
+        chosen[0]._write_state_message()

@@ -71,30 +71,30 @@ class BulkRun:
         for bookmark in bookmarks.values():
             bookmark.pop("progress_markers", None)
         now = {"bookmarks": bookmarks}
-        if bookmarks:
-            self._output.state(now)
+        chosen: list[tuple[Reading, catalog.Selection]] = []
+        window = dt.timedelta(seconds=self._config["late_window_seconds"])
         for table in self.tables():
             entry = entries.get(table.name)
             selection = None if entry is None else catalog.selection(entry)
             if selection is None:
                 logging.info("Skipping deselected stream '%s'.", table.name)
-            else:
-                self._send(table, selection, now)
+                continue
+            reading = Reading(self.source, table, selection, bookmarks.setdefault(table.name, {}), window)
+            reading.begin(self._positions.get(table.name))
+            chosen.append((reading, selection))
+        # All are announced before the first is read: if the tap ends early, the target sees what never came.
+        self._output.state(now)
+        for reading, selection in chosen:
+            self._send(reading, selection, now)
 
-    def _send(self, table: Table, selection: catalog.Selection, state: dict[str, Any]) -> None:
-        logging.info("Beginning sync of '%s' in %s mode", table.name, selection.method.lower())
-        bookmark = state["bookmarks"].setdefault(table.name, {})
-        window = dt.timedelta(seconds=self._config["late_window_seconds"])
-        reading = Reading(self.source, table, selection, bookmark, window)
-        reading.begin(self._positions.get(table.name))
-        self._output.state(state)
-        self._announce(table, selection)
+    def _send(self, reading: Reading, selection: catalog.Selection, state: dict[str, Any]) -> None:
+        name = reading.table.name
+        logging.info("Beginning sync of '%s' in %s mode", name, selection.method.lower())
+        self._announce(reading.table, selection)
         if reading.is_complete and self._config["emit_activate_version_messages"]:
-            self._output.write({"type": "ACTIVATE_VERSION", "stream": table.name, "version": self._started})
+            self._output.write({"type": "ACTIVATE_VERSION", "stream": name, "version": self._started})
         for layout, manifest in bulk.hand_over(reading, self._config["batch_config"]):
-            self._output.write(
-                {"type": "BATCH", "stream": table.name, "encoding": {"format": layout}, "manifest": manifest}
-            )
+            self._output.write({"type": "BATCH", "stream": name, "encoding": {"format": layout}, "manifest": manifest})
         self._output.state(state)
 
     def _announce(self, table: Table, selection: catalog.Selection) -> None:

@@ -1,7 +1,8 @@
 """Command line beside the target's own: what the tables say.
 
-target-iceberg-tables positions            {stream: bookmark} of all tables, as the tap's `positions_file` wants it
-target-iceberg-tables orphans [--delete]   data files of failed loads, one a line
+target-iceberg-tables positions            {stream: bookmark} of all tables, as the tap's `positions_file` wants it;
+                                           a run that was killed while it published is completed first
+target-iceberg-tables orphans [--delete]   data and delete files of failed loads, one a line
 target-iceberg-tables replay STREAM        rows of the quarantine once more, those that fit by now into their table
 """
 
@@ -21,6 +22,7 @@ from pyiceberg.table import Table
 
 from target_iceberg.orphans import orphans
 from target_iceberg.position import read_position
+from target_iceberg.publish import complete
 
 PARALLEL_REQUESTS = 8
 
@@ -36,8 +38,14 @@ def tables(catalog: Catalog, namespace: str) -> Iterator[Table]:
 
 
 def positions(catalog: Catalog, namespace: str) -> dict[str, dict[str, Any]]:
-    """Return the bookmark of each stream that has been loaded."""
-    found = (read_position(table.metadata) for table in tables(catalog, namespace))
+    """Return the bookmark of each stream that has been loaded.
+
+    What a run had begun to publish when it ended is published first: readers then see all of it, and the next run
+    begins after it.
+    """
+    every = list(tables(catalog, namespace))
+    complete(catalog, every)
+    found = (read_position(table.metadata) for table in every)
     return {position.stream: position.bookmark for position in found if position is not None}
 
 

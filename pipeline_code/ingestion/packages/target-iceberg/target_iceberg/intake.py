@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from headwater_contracts import Contract, Drift
+from headwater_contracts import Contract, Drift, Write
+from pyiceberg.catalog import Catalog
 
 from target_iceberg import quarantine
 from target_iceberg.drift import Plan
 from target_iceberg.findings import QUARANTINED, Finding, finding, raise_failing
 from target_iceberg.load import Load
+from target_iceberg.mode import DELETED_AT
 from target_iceberg.quarantine import Rejected
 from target_iceberg.records import Misfit, parsed, sift, to_batch
 
@@ -29,6 +32,7 @@ class Intake:
         self.rejected: list[Rejected] = []
         self.stored = 0
         self._watched: list[pa.RecordBatch] | None = []
+        self._deletes_rows = contract.write is Write.MERGE
         self.use(plan)
 
     def use(self, plan: Plan) -> None:
@@ -105,6 +109,22 @@ class Intake:
             )  # fmt: skip
         return tuple(findings)
 
+    def store_rejected(self, catalog: Catalog, namespace: str, run_id: str, loaded_at: dt.datetime) -> None:
+        """Put the rows that were set aside into their table, in place of those of an earlier try of this load."""
+        load = self.load
+        if not (self.rejected or load.replaces):
+            return
+        quarantine.store(
+            catalog,
+            namespace,
+            self.contract.stream,
+            self.rejected,
+            load=load.number,
+            run_id=run_id,
+            loaded_at=loaded_at,
+            replaces=load.replaces,
+        )
+
     def _store(self, batch: pa.RecordBatch, arrays: Mapping[str, pa.Array]) -> None:
         """Hand rows to the load, less those that lack a value where the table must have one."""
         for name in self._required:
@@ -113,6 +133,10 @@ class Intake:
             if batch.num_rows == 0 or (array is not None and array.null_count == 0):
                 continue
             missing = [True] * batch.num_rows if array is None else array.is_null().to_pylist()
+            if self._deletes_rows and (told := batch.schema.get_field_index(DELETED_AT)) >= 0:
+                # A deletion may tell no more than its key.
+                alive = batch.column(told).is_null().to_pylist()
+                missing = [is_null and lives for is_null, lives in zip(missing, alive, strict=True)]
             for row in (row for row, is_null in enumerate(missing) if is_null):
                 self._reject(_row(batch, row), name, "null, where the source promises a value")
             keep = pa.array([not is_null for is_null in missing])

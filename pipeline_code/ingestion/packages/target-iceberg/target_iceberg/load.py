@@ -1,53 +1,37 @@
-"""One load of one table: data files written as rows arrive, one commit at the end."""
+"""One load of one table: data files written as rows arrive, one snapshot at the end."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import itertools
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import CommitFailedException, ValidationException
+from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.manifest import DataFile
-from pyiceberg.schema import Schema, sanitize_column_names
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
 
-from target_iceberg.datafile import DataFileWriter
+from target_iceberg import publish
+from target_iceberg.deletes import Keys
+from target_iceberg.merge import delete_files, kept_rows
+from target_iceberg.mode import WriteMode
+from target_iceberg.part import Layout, Part, file_name
 from target_iceberg.position import Position, read_position, settled
-from target_iceberg.tables import ensure_table, file_schema
-from target_iceberg.types import LOADED_AT
+from target_iceberg.publish import MODE, RefusedLoadError
+from target_iceberg.report import LoadResult
+from target_iceberg.snapshot import Attempt, Change, commit
+from target_iceberg.tables import ensure_table
 
-ATTEMPTS_TO_REPLACE = 5
-"""How often a complete read is committed again after maintenance rewrote files that it replaces."""
-
-
-class RefusedLoadError(ValidationException):
-    """The rows do not continue where the table stands: committing them would double or lose rows."""
-
-
-@dataclass(frozen=True)
-class LoadResult:
-    """What a load did: rows and data files added, the snapshot that readers see now (None for an empty table).
-
-    `seconds` are spent writing and committing, not waiting for rows.
-    """
-
-    table: str
-    rows: int
-    files: int
-    bytes: int
-    snapshot_id: int | None
-    seconds: float
-
-
-def file_name(load: int, run_id: str, number: int) -> str:
-    """Return the name of a load's data file. It tells the load that it was written for, see orphans.py."""
-    return f"load-{load:08d}-{run_id}-{number:05d}.parquet"
+APPEND = WriteMode()
 
 
 class Load:
-    """Rows on their way into one table. `commit` or `discard` ends it."""
+    """Rows on their way into one table. `commit`, `stage` and `publish`, or `discard` end it."""
 
     def __init__(
         self,
@@ -60,27 +44,31 @@ class Load:
         loaded_at: dt.datetime,
         schema: Schema,
         start: dict[str, Any] | None,
+        mode: WriteMode = APPEND,
+        keys: tuple[str, ...] = (),
     ) -> None:
         """Create or grow the table. `loaded_at` becomes `_loaded_at` of every row.
 
-        `start` is the bookmark that the tap says it reads from; None if it says nothing about that.
+        `start` is the bookmark that the tap says it reads from; None if it says nothing about that. `keys` are the
+        columns by which a merge tells rows apart. What an earlier run left staged is published or dropped first.
         """
-        self._catalog, self._namespace, self._name = catalog, namespace, name
-        self._stream, self._run_id, self._loaded_at, self._start = stream, run_id, loaded_at, start
-        self._seconds = 0.0
-        self._files: list[DataFile] = []
-        self._opened = 0
-        self._writer: DataFileWriter | None = None
-        self._outcome_unknown = False
+        self._catalog, self._namespace, self.table_name = catalog, namespace, name
+        self.stream, self._run_id, self._loaded_at, self._start = stream, run_id, loaded_at, start
+        self._mode, self._key_columns = mode, keys
+        self._seconds, self._received = 0.0, 0
+        self._numbers = itertools.count()
+        self._parts: list[Part] = []
+        self._deletes: list[DataFile] = []
+        self._change: Change | None = None
+        self._committing = False
+        self.done = False  # committed or published
         self.replaces = False
         self._use(schema)
+        self._keys = Keys(self._layout.key_columns) if mode.merges else None
+        publish.settle(catalog, self._table)
         self._base = read_position(self._table.metadata)
         self._number = 1 if self._base is None else self._base.load + 1
-
-    def evolve(self, schema: Schema) -> None:
-        """Grow the table because the stream's schema changed midway; rows so far keep theirs."""
-        self._close_file()
-        self._use(schema)
+        self._part = self.part()
 
     @property
     def number(self) -> int:
@@ -90,20 +78,45 @@ class Load:
     @property
     def columns(self) -> pa.Schema:
         """The table's columns, by their own names, in the types that data files have."""
-        return pa.schema([field.with_name(name) for name, field in zip(self._names, self._schema, strict=True)])
+        return self._layout.columns
+
+    def evolve(self, schema: Schema) -> None:
+        """Grow the table because the stream's schema changed midway; rows so far keep theirs."""
+        self._part.close()
+        self._use(schema)
+        self._part = self.part()
+
+    def part(self) -> Part:
+        """Return a further part, for rows that are read side by side; all parts are one commit.
+
+        Where a key occurs in several parts of a merge, which row is the newer one is not known.
+        """
+        part = Part(self._layout, self._mode, self._loaded_at, self._keys, self._new_file)
+        self._parts.append(part)
+        return part
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Add rows. Columns are matched by name; those missing in `batch` are null."""
         started = time.monotonic()
-        conformed = self._conform(batch)
-        if self._writer is None:
-            name = file_name(self._number, self._run_id, self._opened)
-            self._opened += 1
-            self._writer = DataFileWriter(self._table, name, conformed)
-        self._writer.write(conformed)
-        if self._writer.bytes_written >= self._target_bytes:
-            self._close_file()
+        self._part.write(batch)
+        self._received += batch.num_rows
         self._seconds += time.monotonic() - started
+
+    def prepare(self, bookmark: dict[str, Any]) -> bool:
+        """Finish all files; return whether there is anything to commit. `bookmark` is where the stream then stands.
+
+        RefusedLoadError where the rows do not continue the table, ValueError where they do not fit its way of writing.
+        """
+        started = time.monotonic()
+        for part in self._parts:
+            part.close()
+        self._check_start()
+        self._position = Position(self.stream, self._number, self._run_id, settled(bookmark))
+        self._table.refresh()
+        self._check_unmoved()
+        self._change = self._merged(self._keys) if self._keys is not None else self._appended()
+        self._seconds += time.monotonic() - started
+        return not self._change.is_empty_for(self._table)
 
     def commit(self, bookmark: dict[str, Any]) -> LoadResult:
         """Make the rows visible in one snapshot that also says where the stream now stands; no rows, no snapshot.
@@ -112,34 +125,46 @@ class Load:
         retried; one of another load is not: RefusedLoadError. That is also raised when the tap began elsewhere than
         the table stands.
         """
-        started = time.monotonic()
-        self._close_file()
-        self._check_start()
-        position = Position(self._stream, self._number, self._run_id, settled(bookmark))
-        for attempt in range(ATTEMPTS_TO_REPLACE):
-            try:
-                self._commit(position)
-                break
-            except RefusedLoadError:
-                raise
-            except ValidationException:  # replaced files were rewritten: look again which there are
-                if not self.replaces or attempt == ATTEMPTS_TO_REPLACE - 1:
-                    raise
-            except CommitFailedException:
-                raise
-            except Exception:
-                self._outcome_unknown = True
-                if not self._landed():
-                    raise
-                break
+        return self.commit_prepared() if self.prepare(bookmark) else self.result()
+
+    def commit_prepared(self) -> LoadResult:
+        """Commit what `prepare` has found, at once."""
+        change, table = self._prepared(), self._table
+
+        def attempt() -> Attempt:
+            self._check_unmoved()
+            return publish.load_attempt(table, change, self._position, self._mode.write)
+
+        with self._timed(certain=(RefusedLoadError, CommitFailedException)):
+            commit(table, attempt, self._landed)
+        self.done = True
+        return self.result()
+
+    def stage(self, anchor: str) -> None:
+        """Commit what `prepare` has found without showing it to readers. `anchor` is the run's first table."""
+        change = self._prepared()
+        summary = publish.staging(self._position, anchor, self._mode.write, replaces=change.replaces)
+        with self._timed(certain=(RefusedLoadError, CommitFailedException)):
+            publish.stage(self._table, change, summary, self._check_unmoved)
+
+    def publish(self) -> LoadResult:
+        """Show readers what was staged. RefusedLoadError where another run has dropped it meanwhile."""
+        with self._timed():
+            publish.publish(self._table, self._run_id)
+        self.done = True
+        return self.result()
+
+    def result(self) -> LoadResult:
+        """Return what the load has done so far."""
+        change = self._prepared()
         current = self._table.current_snapshot()
         return LoadResult(
             table=".".join(self._table.name()),
-            rows=sum(file.record_count for file in self._files),
-            files=len(self._files),
-            bytes=sum(file.file_size_in_bytes for file in self._files),
+            rows=self._received,
+            files=len(change.data) + len(change.deletes),
+            bytes=sum(file.file_size_in_bytes for file in (*change.data, *change.deletes)),
             snapshot_id=None if current is None else current.snapshot_id,
-            seconds=self._seconds + time.monotonic() - started,
+            seconds=self._seconds,
         )
 
     def position(self) -> dict[str, Any] | None:
@@ -152,18 +177,31 @@ class Load:
         return {} if self._start and self._table.current_snapshot() is None else None
 
     def discard(self) -> None:
-        """Delete the data files of a load that is not committed. Where the catalog did not answer they are kept."""
-        if self._writer is not None:
-            self._files.append(self._writer.close())
-            self._writer = None
-        if not self._outcome_unknown:
-            for file in self._files:
-                self._table.io.delete(file.file_path)
-        self._files = []
+        """Delete the files of a load that is not committed. Where that is not certain, they are kept."""
+        if self._committing:
+            return
+        for part in self._parts:
+            part.close()
+        for file in (*(file for part in self._parts for file in part.files.values()), *self._deletes):
+            self._table.io.delete(file.file_path)
+        self._parts, self._deletes = [], []
+
+    def withdraw(self) -> bool:
+        """Take back what was staged, and delete its files. Returns False where it was published after all."""
+        if not publish.drop(self._table, self._run_id):
+            return False
+        self._committing = False
+        self.discard()
+        return True
+
+    # Checks
 
     def restart(self) -> None:
         """Forget the rows so far: the tap reads the stream from its beginning again."""
         self.discard()
+        self._keys = Keys(self._layout.key_columns) if self._mode.merges else None
+        self._received = 0
+        self._part = self.part()
 
     def has_rows(self) -> bool:
         """Whether readers see any row of the table now."""
@@ -189,7 +227,8 @@ class Load:
             )
 
     def _check_unmoved(self) -> None:
-        """Raise RefusedLoadError if another load was committed since this one began."""
+        """Raise RefusedLoadError if another load was committed since this one began; drop what one has staged."""
+        publish.settle(self._catalog, self._table, self._run_id)
         now = read_position(self._table.metadata)
         if now != self._base:
             other = "none" if now is None else f"{now.load} of run {now.run_id}"
@@ -198,58 +237,63 @@ class Load:
                 f"{self._number - 1}, the table's last load is now {other}. Nothing was committed: run again."
             )
 
-    def _commit(self, position: Position) -> None:
-        self._table.refresh()
-        self._check_unmoved()
-        removed = [task.file for task in self._table.scan().plan_files()] if self.replaces else []
-        if not (self._files or removed):
-            return
-        with self._table.transaction() as transaction:
-            base_sequence: int = getattr(transaction.table_metadata, "last_sequence_number", 0)  # format 1 has none
-            update = transaction.update_snapshot(snapshot_properties=position.summary())
-            with update.overwrite() if removed else update.merge_append() as snapshot:
-                for file in removed:
-                    snapshot.delete_data_file(file)
-                for file in self._files:
-                    snapshot.append_data_file(file)
-                validate = snapshot._validate_concurrency
-
-                def validate_also_position() -> None:
-                    self._check_unmoved()
-                    validate()
-
-                # pyiceberg calls it before each further attempt, on refreshed metadata.
-                snapshot._validate_concurrency = validate_also_position  # type: ignore[method-assign]
-            transaction.set_properties(position.table_property(snapshot.snapshot_id, base_sequence))
-
     def _landed(self) -> bool:
         """Whether the table says that this load was committed, although the answer to the commit was lost."""
-        self._table.refresh()
         now = read_position(self._table.metadata)
         return now is not None and (now.load, now.run_id) == (self._number, self._run_id)
 
+    # Making the change
+
+    def _appended(self) -> Change:
+        return Change(data=self._data_files(), replaces=self.replaces)
+
+    def _merged(self, keys: Keys) -> Change:
+        """Return the change of a merge. Its cost follows the load, but for a complete read that keeps older rows."""
+        filled = self._table.current_snapshot() is not None
+        if filled and not self.replaces and self._table.properties.get(MODE) != self._mode.write:
+            raise RefusedLoadError(
+                f"table {'.'.join(self._table.name())} was filled by appends and may hold several versions of a key. "
+                "Merging needs one complete load before: headwater-ingest --full-refresh."
+            )
+        bare = [rows for part in self._parts for rows in part.bare_deletions]
+        if filled:
+            again = Part(self._layout, self._mode, self._loaded_at, None, self._new_file)
+            self._parts.append(again)
+            for rows in kept_rows(self._layout, self._mode, keys, bare, replaces=self.replaces, now=self._loaded_at):
+                again.put(rows)
+            again.close()
+        files = {number: file for part in self._parts for number, file in part.files.items()}
+        older = filled and not self.replaces
+        self._deletes = delete_files(self._layout, keys, files, self._new_delete_file, older_rows=older)
+        return Change(self._data_files(), tuple(self._deletes), self.replaces)
+
+    def _data_files(self) -> tuple[DataFile, ...]:
+        return tuple(file for part in self._parts for file in part.files.values())
+
+    def _new_file(self) -> tuple[str, int]:
+        number = next(self._numbers)
+        return file_name(self._number, self._run_id, number), number
+
+    def _new_delete_file(self) -> str:
+        return file_name(self._number, self._run_id, next(self._numbers), "-deletes")
+
     def _use(self, schema: Schema) -> None:
-        self._table = ensure_table(self._catalog, self._namespace, self._name, schema)
-        self._schema = file_schema(sanitize_column_names(self._table.schema()))
-        # Names in the stream; the file's names may be encoded by sanitize_column_names.
-        self._names = [field.name for field in self._table.schema().fields]
-        self._target_bytes = int(self._table.properties.get("write.target-file-size-bytes", 256 << 20))
+        wanted = self._mode.schema(self.stream, schema, self._key_columns)
+        self._table: Table = ensure_table(self._catalog, self._namespace, self.table_name, wanted)
+        self._layout = Layout.of(self._table, self._key_columns)
 
-    def _conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        arrays = []
-        for name, field in zip(self._names, self._schema, strict=True):
-            if name == LOADED_AT:
-                array = pa.repeat(pa.scalar(self._loaded_at, field.type), batch.num_rows)
-            elif (index := batch.schema.get_field_index(name)) >= 0:
-                array = batch.column(index).cast(field.type)
-            else:
-                array = pa.nulls(batch.num_rows, field.type)
-            if array.null_count and not field.nullable:
-                raise ValueError(f"table {'.'.join(self._table.name())}, column {name}: null in a required column")
-            arrays.append(array)
-        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+    def _prepared(self) -> Change:
+        return self._change if self._change is not None else Change()
 
-    def _close_file(self) -> None:
-        if self._writer is not None:
-            self._files.append(self._writer.close())
-            self._writer = None
+    @contextlib.contextmanager
+    def _timed(self, *, certain: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+        """Count the time of a commit. Unless it fails in a way that is `certain`, its files may be in use after it."""
+        started = time.monotonic()
+        self._committing = True
+        try:
+            yield
+        except certain:
+            self._committing = False
+            raise
+        finally:
+            self._seconds += time.monotonic() - started

@@ -1,6 +1,6 @@
-"""Data files that no commit will ever use: known by their names, not guessed by their age.
+"""Data and delete files that no commit will ever use: known by their names, not guessed by their age.
 
-A data file is named for the load that it was written for. A load is committed only while the table's last load is the
+A file is named for the load that it was written for. A load is committed only while the table's last load is the
 one before it. So once the table stands at load n, a file of load n or older that no snapshot holds belongs to a run
 that failed, or to rows that were replaced and expired since. A run in progress writes files of load n + 1.
 """
@@ -16,11 +16,11 @@ from pyiceberg.table.locations import load_location_provider
 
 from target_iceberg.position import read_position
 
-_NAME = re.compile(r"(?:^|[/-])load-(\d{8,})-[0-9a-f-]{36}-\d+\.parquet$")
+_NAME = re.compile(r"(?:^|[/-])load-(\d{8,})-[0-9a-f-]{36}-\d+(?:-deletes)?\.parquet$")
 
 
 def held(table: Table) -> set[str]:
-    """Return the data files of all of the table's snapshots."""
+    """Return the data and delete files of all of the table's snapshots, of those that are only staged too."""
     manifests = {
         manifest.manifest_path: manifest
         for snapshot in table.metadata.snapshots

@@ -2,7 +2,8 @@
 
 The commit of a load writes the Singer bookmark into its snapshot's summary, so that rows and position appear
 together, and a table that is rolled back takes its position with it. The same record is kept as a table property: it
-outlives the snapshot, when maintenance has expired that.
+outlives the snapshot, when maintenance has expired that. A snapshot that is staged, see publish.py, counts for nothing
+here until it is published.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyiceberg.table.metadata import TableMetadata
-from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
 STREAM = "headwater.stream"
 RUN_ID = "headwater.run-id"
@@ -21,6 +22,8 @@ BOOKMARK = "headwater.bookmark"
 SNAPSHOT = "headwater.snapshot-id"
 SEQUENCE = "headwater.base-sequence-number"
 TABLE_PROPERTY = "headwater.position"
+ANCHOR = "headwater.anchor"
+REPLACES = "headwater.replaces"
 
 _NOT_COMPARED = frozenset({"progress_markers", "starting_replication_value"})
 """What the SDK keeps in a bookmark while a stream is read."""
@@ -66,9 +69,34 @@ def _parse(summary: dict[str, str]) -> Position | None:
     return Position(summary[STREAM], int(summary[LOAD]), summary[RUN_ID], json.loads(summary[BOOKMARK]))
 
 
-def _of_snapshot(snapshot: Snapshot) -> Position | None:
-    summary = snapshot.summary
-    return None if summary is None else _parse(dict(summary.additional_properties))
+def summary_of(snapshot: Snapshot) -> dict[str, str]:
+    """Return the properties of a snapshot's summary."""
+    return {} if snapshot.summary is None else dict(snapshot.summary.additional_properties)
+
+
+def position_of(snapshot: Snapshot) -> Position | None:
+    """Return the position that a load wrote into its snapshot; None for a snapshot of anything else."""
+    return _parse(summary_of(snapshot))
+
+
+def staged(metadata: TableMetadata) -> list[Snapshot]:
+    """Return the snapshots that runs have staged and not published, oldest first.
+
+    One that was ever current is not among them, even if the table was rolled back since.
+    """
+    shown = {entry.snapshot_id for entry in metadata.snapshot_log}
+    current = metadata.current_snapshot()
+    shown.update(snapshot.snapshot_id for snapshot in ancestors_of(current, metadata))
+    return [each for each in metadata.snapshots if ANCHOR in summary_of(each) and each.snapshot_id not in shown]
+
+
+def published(metadata: TableMetadata, run_id: str) -> bool:
+    """Whether the load of a run has been made current in this table."""
+    kept = metadata.properties.get(TABLE_PROPERTY)
+    if kept is not None and json.loads(kept)[RUN_ID] == run_id:
+        return True
+    pending = {snapshot.snapshot_id for snapshot in staged(metadata)}
+    return any(summary_of(each).get(RUN_ID) == run_id for each in metadata.snapshots if each.snapshot_id not in pending)
 
 
 def read_position(metadata: TableMetadata) -> Position | None:
@@ -79,7 +107,7 @@ def read_position(metadata: TableMetadata) -> Position | None:
     """
     current = snapshot = metadata.current_snapshot()
     while snapshot is not None:
-        if (position := _of_snapshot(snapshot)) is not None:
+        if (position := position_of(snapshot)) is not None:
             return position
         parent = snapshot.parent_snapshot_id
         snapshot = None if parent is None else metadata.snapshot_by_id(parent)

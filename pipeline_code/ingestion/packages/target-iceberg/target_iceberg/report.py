@@ -6,15 +6,30 @@ import dataclasses
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from headwater_contracts import Contract
 
 from target_iceberg.findings import Finding
-from target_iceberg.load import LoadResult
 
 REPORT_VARIABLE = "HEADWATER_LOAD_REPORT"
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What a load did: rows that came, files added, the snapshot that readers see now (None for an empty table).
+
+    `seconds` are spent writing and committing, not waiting for rows.
+    """
+
+    table: str
+    rows: int
+    files: int
+    bytes: int
+    snapshot_id: int | None
+    seconds: float
 
 
 def report(stream: str, contract: Contract, result: LoadResult, quarantined: int, findings: Sequence[Finding]) -> None:

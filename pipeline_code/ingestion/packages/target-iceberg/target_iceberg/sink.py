@@ -13,6 +13,7 @@ from singer_sdk.helpers._batch import BaseBatchFileEncoding
 from singer_sdk.sinks import BatchSink
 
 from target_iceberg import pipe
+from target_iceberg.mode import DELETED_AT
 
 if TYPE_CHECKING:
     from target_iceberg.target import TargetIceberg
@@ -59,6 +60,20 @@ class IcebergSink(BatchSink):
     def activate_version(self, new_version: int) -> None:  # noqa: ARG002
         """Replace the table's rows by those of this run: the tap announced a complete read."""
         self.intake.replace()
+
+    # Not the SDK's: it drops the source's `_sdc_deleted_at` with the metadata that it would add itself.
+
+    def _remove_sdc_metadata_from_schema(self) -> None:
+        column = self.schema["properties"].get(DELETED_AT)
+        super()._remove_sdc_metadata_from_schema()
+        if column is not None:
+            self.schema["properties"][DELETED_AT] = column
+
+    def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
+        time = record.get(DELETED_AT)
+        super()._remove_sdc_metadata_from_record(record)
+        if time is not None:
+            record[DELETED_AT] = time
 
 
 def _rows_of(path: Path) -> Iterator[pa.RecordBatch]:

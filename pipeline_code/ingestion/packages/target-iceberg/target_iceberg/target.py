@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import FrameType
 from typing import Any, ClassVar
@@ -17,12 +17,15 @@ from singer_sdk.contrib.msgspec import MsgSpecReader
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TargetCapabilities
 
 from target_iceberg import open_findings, quarantine
+from target_iceberg.bookmarks import announced, announces, attempt, bookmark_of, set_bookmark
 from target_iceberg.contract import contract_of
 from target_iceberg.drift import Plan
 from target_iceberg.findings import DriftError, Finding, of_failure
 from target_iceberg.intake import Intake, Refusal
 from target_iceberg.load import Load
+from target_iceberg.mode import WriteMode
 from target_iceberg.position import settled
+from target_iceberg.publish import together
 from target_iceberg.quarantine import Rejected
 from target_iceberg.report import report, report_failure
 from target_iceberg.sink import IcebergSink
@@ -34,7 +37,7 @@ class IncompleteStreamError(RuntimeError):
 
 
 class TargetIceberg(Target):
-    """Loads every stream in one Iceberg commit at the end of input, and only then lets go of the Singer state.
+    """Publishes all streams' rows together at the end of input, and only then lets go of the Singer state.
 
     The catalog is pyiceberg's own configuration (PYICEBERG_CATALOG__<NAME>__… or .pyiceberg.yaml).
     """
@@ -58,6 +61,13 @@ class TargetIceberg(Target):
             "contracts",
             th.StringType,
             description="Folder of contracts, <source>/<table>.yml; streams without one are loaded with the defaults.",
+        ),
+        th.Property(
+            "publish",
+            th.StringType,
+            default="together",
+            allowed_values=["together", "each"],
+            description="together: readers see all streams of a run at once, or none. each: every stream by itself.",
         ),
     ).to_dict()
 
@@ -114,7 +124,9 @@ class TargetIceberg(Target):
             run_id=self._run_id,
             loaded_at=self._loaded_at,
             schema=planned.schema,
-            start=settled(before) if _announces(before) else None,
+            start=settled(before) if announces(before) else None,
+            mode=WriteMode(contract.write, contract.deletes),
+            keys=planned.keys,
         )
         return self._loads[stream]
 
@@ -152,8 +164,8 @@ class TargetIceberg(Target):
         super()._process_state_message(message_dict)
         self._open_streams.clear()
         for stream in self._intakes:
-            if (attempt := _attempt(self._state_of(stream))) > self._attempts.get(stream, 1):
-                self._attempts[stream] = attempt
+            if (number := attempt(self._state_of(stream))) > self._attempts.get(stream, 1):
+                self._attempts[stream] = number
                 self._restart(stream)
 
     def _restart(self, stream: str) -> None:
@@ -164,54 +176,89 @@ class TargetIceberg(Target):
         self._intakes[stream].restart()
 
     def process_endofpipe(self) -> None:
-        """Commit each complete stream, report it, then emit the state.
+        """Publish what is complete, report it, then emit the state.
 
-        Raises IncompleteStreamError after that if a stream was cut off or could not be committed; its bookmark is
-        emitted as it was before the run.
+        Raises IncompleteStreamError after that if a stream was cut off or could not be committed. Streams that are
+        published together are then all as they were before the run, and so are their bookmarks.
         """
         for sink in [*self._sinks_to_clear, *self._sinks_active.values()]:
             self.drain_one(sink)
-        failures: dict[str, str] = {}
-        for stream, intake in self._intakes.items():
-            try:
-                if isinstance(intake, Refusal):
-                    raise intake.reason
-                self._finish(stream, intake)
-            except Exception as error:  # one stream's failure must not keep the others' state back
-                self.logger.exception("stream %s was not loaded", stream)
-                failures[stream] = str(error)
-                self._findings[stream] = of_failure(stream, error)
-                report_failure(stream, intake.contract, self._findings[stream])
-                if isinstance(intake, Intake):
-                    intake.load.discard()
-                    self._revert_bookmark(stream, intake.load)
-                else:
-                    self._set_bookmark(stream, settled(self._bookmarks[stream]))
+        failures: dict[str, Exception] = {}
+        for stream in announced(self._latest_state) - set(self._intakes):
+            failures[stream] = IncompleteStreamError("the input ended before the stream began")
+            set_bookmark(self._latest_state, stream, settled(self._state_of(stream)))
+        changed = [stream for stream in self._intakes if self._step(stream, self._prepare, failures)]
+        together = self.config["publish"] == "together"
+        if together and failures:
+            for stream in changed:
+                self._take_back(stream)
+        elif together and len(changed) > 1:
+            self._publish_together(changed, failures)
+        else:
+            for stream in changed:
+                self._step(stream, lambda stream: self._loads[stream].commit_prepared(), failures)
+        for stream, error in failures.items():
+            self.logger.error("stream %s was not loaded", stream, exc_info=error)
+            self._findings[stream] = of_failure(stream, error)
+            contract = self._intakes[stream].contract if stream in self._intakes else Contract("", stream)
+            report_failure(stream, contract, self._findings[stream])
+        for stream, load in self._loads.items():
+            if stream not in failures and (stream not in changed or load.done):
+                self._report(stream, load)
         self._record_findings()
         super().process_endofpipe()
         if failures:
-            raise IncompleteStreamError("; ".join(f"stream {name}: {reason}" for name, reason in failures.items()))
+            reasons = [f"stream {name}: {reason}" for name, reason in failures.items()]
+            if together and not any(load.done for load in self._loads.values()):
+                reasons.append("nothing of this run was published")
+            raise IncompleteStreamError("; ".join(reasons))
 
-    def _finish(self, stream: str, intake: Intake) -> None:
-        state, load = self._state_of(stream), intake.load
-        if _announces(state) or (load.replaces and stream in self._open_streams):
+    def _step(self, stream: str, step: Callable[[str], object], failures: dict[str, Exception]) -> bool:
+        """Take a step of a stream; note why it failed. Returns whether the step was taken and came to something."""
+        try:
+            return bool(step(stream))
+        except Exception as error:  # one stream's failure must not keep what is done of others back
+            failures[stream] = error
+            self._take_back(stream)
+            return False
+
+    def _prepare(self, stream: str) -> bool:
+        """Finish a stream's files. Raises for one that may not be shown; returns whether there is anything to show."""
+        intake, state = self._intakes[stream], self._state_of(stream)
+        if isinstance(intake, Refusal):
+            raise intake.reason
+        load = intake.load
+        if announces(state) or (load.replaces and stream in self._open_streams):
             raise IncompleteStreamError("the input ended before the stream did; its rows were not committed")
         self._findings[stream] = intake.check()
-        if intake.rejected or load.replaces:
-            quarantine.store(
-                self.iceberg_catalog,
-                self.config["namespace"],
-                stream,
-                intake.rejected,
-                load=load.number,
-                run_id=self._run_id,
-                loaded_at=self._loaded_at,
-                replaces=load.replaces,
-            )
-        result = load.commit(settled(state))
-        if result.rows == 0 and _announces(self._bookmarks[stream]) and (stands := load.position()) is not None:
-            self._set_bookmark(stream, stands)  # nothing was committed: the next run begins where the table stands
-        report(stream, intake.contract, result, len(intake.rejected), self._findings[stream])
+        intake.store_rejected(self.iceberg_catalog, self.config["namespace"], self._run_id, self._loaded_at)
+        return load.prepare(settled(state))
+
+    def _publish_together(self, streams: Sequence[str], failures: dict[str, Exception]) -> None:
+        try:
+            together([self._loads[stream] for stream in streams])
+        except Exception as error:
+            for stream in streams:
+                if not self._loads[stream].done:
+                    failures[stream] = error
+                    self._take_back(stream)
+
+    def _take_back(self, stream: str) -> None:
+        """Delete what a stream has written for nothing, and go back to where its table stands."""
+        if stream in self._loads:
+            self._loads[stream].discard()
+            self._revert_bookmark(stream, self._loads[stream])
+        else:
+            set_bookmark(self._latest_state, stream, settled(self._bookmarks[stream]))
+
+    def _report(self, stream: str, load: Load) -> None:
+        result, intake = load.result(), self._intakes[stream]
+        if not load.done and announces(self._bookmarks[stream]) and (stands := load.position()) is not None:
+            set_bookmark(
+                self._latest_state, stream, stands
+            )  # nothing was committed: the next run begins where the table stands
+        rejected = len(intake.rejected) if isinstance(intake, Intake) else 0
+        report(stream, intake.contract, result, rejected, self._findings[stream])
         self.logger.info(
             "%s: %d rows in %d files, %.1f MB, %.1f s, snapshot %s",
             result.table, result.rows, result.files, result.bytes / 1e6, result.seconds, result.snapshot_id,
@@ -233,7 +280,7 @@ class TargetIceberg(Target):
     # State
 
     def _state_of(self, stream: str) -> Any:
-        return ((self._latest_state or {}).get("bookmarks") or {}).get(stream)
+        return bookmark_of(self._latest_state, stream)
 
     def _revert_bookmark(self, stream: str, load: Load) -> None:
         """Let go of where the table stands, or, if that can't be told, of the bookmark from before the run."""
@@ -242,29 +289,7 @@ class TargetIceberg(Target):
         except Exception:
             self.logger.exception("stream %s: the table could not be asked where it stands", stream)
             stands = None
-        self._set_bookmark(stream, settled(self._bookmarks[stream]) if stands is None else stands)
-
-    def _set_bookmark(self, stream: str, bookmark: dict[str, Any]) -> None:
-        bookmarks = (self._latest_state or {}).get("bookmarks")
-        if not isinstance(bookmarks, dict):
-            return
-        if bookmark:
-            bookmarks[stream] = bookmark
-        else:
-            bookmarks.pop(stream, None)
-
-
-def _announces(bookmark: Any) -> bool:
-    """Whether a bookmark says that its stream is being read: our tap marks it so before the first row.
-
-    What else the bookmark holds is then where the tap began.
-    """
-    return isinstance(bookmark, dict) and "progress_markers" in bookmark
-
-
-def _attempt(bookmark: Any) -> int:
-    """Return how often a stream's reading was begun in this run, as its bookmark says."""
-    return int(bookmark["progress_markers"].get("attempt", 1)) if _announces(bookmark) else 1
+        set_bookmark(self._latest_state, stream, settled(self._bookmarks[stream]) if stands is None else stands)
 
 
 if __name__ == "__main__":

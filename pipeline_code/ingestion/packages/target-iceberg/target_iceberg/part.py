@@ -1,0 +1,166 @@
+"""A part of a load: rows on their way into data files of their own. Parts may be filled side by side."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyiceberg.manifest import DataFile
+from pyiceberg.schema import sanitize_column_names
+from pyiceberg.table import Table
+
+from target_iceberg.datafile import DataFileWriter
+from target_iceberg.deletes import Keys
+from target_iceberg.mode import DELETED_AT, WriteMode
+from target_iceberg.tables import file_schema
+from target_iceberg.types import LOADED_AT
+
+
+def file_name(load: int, run_id: str, number: int, kind: str = "") -> str:
+    """Return the name of a load's data or delete file. It tells the load that it was written for, see orphans.py."""
+    return f"load-{load:08d}-{run_id}-{number:05d}{kind}.parquet"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a table: by their own names, and as data files have them; its key's; bytes of a full file."""
+
+    table: Table
+    names: tuple[str, ...]
+    files: pa.Schema
+    keys: tuple[str, ...]
+    target_bytes: int
+
+    @classmethod
+    def of(cls, table: Table, keys: tuple[str, ...]) -> Layout:
+        """Return the layout that a table has now. Names in files may be encoded by sanitize_column_names."""
+        target_bytes = int(table.properties.get("write.target-file-size-bytes", 256 << 20))
+        names = tuple(field.name for field in table.schema().fields)
+        return cls(table, names, file_schema(sanitize_column_names(table.schema())), keys, target_bytes)
+
+    @property
+    def columns(self) -> pa.Schema:
+        """The columns by their own names, in the types that data files have."""
+        return pa.schema([field.with_name(name) for name, field in zip(self.names, self.files, strict=True)])
+
+    @property
+    def key_columns(self) -> list[str]:
+        """The key columns as data files call them."""
+        return [self.files.names[self.names.index(name)] for name in self.keys]
+
+    def conform(self, batch: pa.RecordBatch, loaded_at: dt.datetime) -> pa.RecordBatch:
+        """Return a batch with the table's columns: matched by name, null where `batch` lacks one."""
+        arrays = []
+        for name, field in zip(self.names, self.files, strict=True):
+            if name == LOADED_AT:
+                array = pa.repeat(pa.scalar(loaded_at, field.type), batch.num_rows)
+            elif (index := batch.schema.get_field_index(name)) >= 0:
+                array = batch.column(index).cast(field.type)
+            else:
+                array = pa.nulls(batch.num_rows, field.type)
+            arrays.append(array)
+        return pa.RecordBatch.from_arrays(arrays, schema=self.files)
+
+    def check(self, rows: pa.RecordBatch) -> None:
+        """Raise ValueError for a null in a required column."""
+        for name, field, array in zip(self.names, self.files, rows.columns, strict=True):
+            if array.null_count and not field.nullable:
+                raise ValueError(f"table {'.'.join(self.table.name())}, column {name}: null in a required column")
+
+    def deleted(self, rows: pa.RecordBatch) -> pa.Array | None:
+        """Return which rows are deletions; None if none is."""
+        if DELETED_AT not in self.names:
+            return None
+        times = rows.column(self.names.index(DELETED_AT))
+        return times.is_valid() if times.null_count < len(times) else None
+
+    def bare(self, rows: pa.RecordBatch) -> pa.Array:
+        """Return which rows hold nothing but their key: a source that says of a deletion no more than that."""
+        told = {*self.keys, LOADED_AT}
+        masks = [
+            column.is_null()
+            for name, column in zip(self.names, rows.columns, strict=True)
+            if name not in told and not name.startswith("_sdc_")
+        ]
+        bare = masks[0] if masks else pa.repeat(False, rows.num_rows)
+        for mask in masks[1:]:
+            bare = pc.and_(bare, mask)
+        return bare
+
+
+class Part:
+    """Writes rows into data files; notes their keys where rows replace older ones.
+
+    `new_name` returns a file's name and number in the load, and is safe to call from several threads.
+    """
+
+    def __init__(
+        self, layout: Layout, mode: WriteMode, loaded_at: dt.datetime, keys: Keys | None,
+        new_name: Callable[[], tuple[str, int]],
+    ) -> None:  # fmt: skip
+        """Begin without a file."""
+        self._layout, self._mode, self._loaded_at, self._keys, self._new_name = layout, mode, loaded_at, keys, new_name
+        self._writer: DataFileWriter | None = None
+        self._number, self._rows = 0, 0
+        self.files: dict[int, DataFile] = {}
+        self.bare_deletions: list[pa.RecordBatch] = []
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add rows of the stream; in a merge, deletions go the way that the mode says."""
+        rows = self._layout.conform(batch, self._loaded_at)
+        deleted = self._layout.deleted(rows) if self._keys is not None else None
+        if deleted is None or self._keys is None:
+            self.put(rows)
+            return
+        # In the order of arrival: the last event of a key counts.
+        for start, end, is_deleted in _runs(deleted):
+            piece = rows.slice(start, end - start)
+            if is_deleted:
+                self._delete(piece, self._keys)
+            else:
+                self.put(piece)
+
+    def _delete(self, rows: pa.RecordBatch, keys: Keys) -> None:
+        match self._mode.deletes:
+            case "hard":
+                keys.deleted(rows)
+            case "soft":
+                bare = self._layout.bare(rows)
+                keys.deleted(rows.filter(bare))
+                self.bare_deletions.append(rows.filter(bare))
+                self.put(rows.filter(pc.invert(bare)))
+
+    def put(self, rows: pa.RecordBatch) -> None:
+        """Add rows that have the table's columns already."""
+        if rows.num_rows == 0:
+            return
+        self._layout.check(rows)
+        if self._writer is None:
+            name, self._number = self._new_name()
+            self._rows = 0
+            self._writer = DataFileWriter(self._layout.table, name, rows)
+        if self._keys is not None:
+            self._keys.written(rows, self._number, self._rows)
+        self._writer.write(rows)
+        self._rows += rows.num_rows
+        if self._writer.bytes_written >= self._layout.target_bytes:
+            self.close()
+
+    def close(self) -> None:
+        """Finish the open file."""
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            self.files[self._number] = writer.close()
+
+
+def _runs(mask: pa.Array) -> list[tuple[int, int, bool]]:
+    """Return (start, end, value) of the runs of equal values."""
+    encoded = pc.run_end_encode(mask)
+    runs, start = [], 0
+    for end, value in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
+        runs.append((start, end, value))
+        start = end
+    return runs

@@ -1,0 +1,34 @@
+"""Reads an Iceberg table with DuckDB: an engine of its own, which knows equality deletes. pyiceberg does not."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from pyiceberg.table import Table
+
+
+def _extension(name: str) -> str:
+    """Return the file of a DuckDB extension that a package carries."""
+    spec = find_spec(f"duckdb_extension_{name}")
+    assert spec is not None, f"these tests need duckdb-extension-{name} (requirements/test.in)"
+    (folder,) = spec.submodule_search_locations or ()
+    (found,) = Path(folder).glob(f"extensions/v{duckdb.__version__}/*.duckdb_extension")
+    return str(found)
+
+
+def rows(table: Table, *columns: str, order: str = "1") -> list[tuple[Any, ...]]:
+    """Return columns of all live rows of a table in a local folder, sorted."""
+    with duckdb.connect(
+        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": "1"}
+    ) as connection:
+        for name in ("avro", "iceberg"):  # the order of dependence
+            connection.load_extension(_extension(name))
+        connection.execute("set TimeZone = 'UTC'")
+        source = table.metadata_location.removeprefix("file://").replace("'", "''")
+        if table.current_snapshot() is None:
+            return []
+        names = ", ".join(f'"{name}"' for name in columns)
+        return connection.execute(f"select {names} from iceberg_scan('{source}') order by {order}").fetchall()
