@@ -65,6 +65,12 @@ def _run_as_postgres(*command: str) -> None:
 class Server:
     host: str
     port: int
+    control: tuple[str, ...]
+    """pg_ctl with this server's folder."""
+
+    def restart(self) -> None:
+        """Stop at once, as if the machine had rebooted, and start again."""
+        _run_as_postgres(*self.control, "-m", "fast", "restart")
 
     def connect(self, database: str = "postgres", user: str = "postgres") -> psycopg.Connection[Any]:
         return psycopg.connect(
@@ -90,7 +96,7 @@ def server() -> Iterator[Server]:
     _run_as_postgres(*initdb, "--locale=C.UTF-8", f"--pwfile={folder}/password")
     _run_as_postgres(*control, "-o", options, "start")
     try:
-        running = Server("127.0.0.1", port)
+        running = Server("127.0.0.1", port, tuple(control))
         with running.connect() as connection:
             connection.execute(f"create role reader login password '{PASSWORD}'")
         yield running

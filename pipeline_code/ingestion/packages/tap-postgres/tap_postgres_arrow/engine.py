@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 
 EXTENSION_PACKAGE = "duckdb_extension_postgres_scanner"
 """Package that carries the extension as a file: nothing is downloaded at run time."""
+
+CLIENT = (
+    "application_name=headwater-ingestion connect_timeout=15 "
+    "keepalives_idle=30 keepalives_interval=10 keepalives_count=3"  # a network that is gone is noticed in a minute
+)
+LOCK_TIMEOUT = "10min"
+"""How long a table is waited for that a migration of the source has locked."""
 
 Row = tuple[Any, ...]
 
@@ -48,7 +56,7 @@ class Connection:
         self._duck.load_extension(str(extension()))
         self._duck.execute("set TimeZone = 'UTC'")
         secret = {name: literal(str(config[name])) for name in ("host", "port", "database", "user", "password")}
-        options = f"application_name=headwater-ingestion connect_timeout=15 sslmode={config['sslmode']}"
+        options = f"{CLIENT} options='-c lock_timeout={LOCK_TIMEOUT}' sslmode={config['sslmode']}"
         try:
             # A secret, not a connection string: DuckDB's errors repeat the string.
             self._duck.execute(
@@ -110,7 +118,10 @@ class Connection:
             raise SourceError(f"PostgreSQL at {self._place}: the connection was replaced midway ({backend})")
 
     def close(self) -> None:
-        """End the transaction and the connection."""
+        """End the transaction and the connection, be it there or lost."""
+        # On a lost connection the rollback fails; left to close(), that aborts the process without a message.
+        with contextlib.suppress(duckdb.Error):
+            self._duck.execute("rollback")
         self._duck.close()
 
 

@@ -65,6 +65,11 @@ class _Draft:
     fields: dict[str, NestedField] = field(default_factory=dict)
     columns: dict[str, str] = field(default_factory=dict)
     casts: set[str] = field(default_factory=set)
+    folded: dict[str, str] = field(default_factory=dict)
+    """Names of columns in lower case → as they are."""
+
+    def __post_init__(self) -> None:
+        self.folded = {name.lower(): name for name in self.existing or ()}
 
     def say(self, drift: Drift, column: str, message: str, decision: str) -> None:
         place = f"{self.contract.stream}.{column}" if column else self.contract.stream
@@ -130,15 +135,15 @@ def _keys(
 
 def _place(draft: _Draft, sent: NestedField, keys: Sequence[str]) -> None:
     """Decide in which column a sent one is stored, and with which type."""
-    name, contract = sent.name, draft.contract
+    name, contract = _distinct(draft, sent.name), draft.contract
     column = contract.columns.get(name)
     wanted = None if column is None else iceberg_type(column.type)
     kind: IcebergType = sent.field_type
     if column is not None and wanted is not None and kind != wanted and (column.cast or stores(wanted, kind)):
         if column.cast and not stores(wanted, kind):
-            draft.casts.add(name)
+            draft.casts.add(sent.name)
         kind = wanted
-    held = _renamed(draft, name, wanted, keys)
+    held = _renamed(draft, name, wanted, is_key=sent.name in keys)
     base = held.field_type if held is not None else wanted
     added = name in ADDED_COLUMNS  # by a tap of ours: no source sends it, no contract lists it
     if column is None and not added and (contract.columns or (draft.existing is not None and held is None)):
@@ -153,7 +158,7 @@ def _place(draft: _Draft, sent: NestedField, keys: Sequence[str]) -> None:
             "Take `required` out of the contract, or have the source say NOT NULL again",
         )  # fmt: skip
     if base is None or stores(base, kind):
-        _store(draft, sent, kind if base is None else base)
+        _store(draft, sent, name, kind if base is None else base)
     elif holds(kind, base):
         if wanted is None or wanted != kind:
             draft.say(
@@ -162,16 +167,16 @@ def _place(draft: _Draft, sent: NestedField, keys: Sequence[str]) -> None:
                 f"column is now {contract_type(kind)}",
                 f"Write `type: {contract_type(kind)}` into the contract",
             )  # fmt: skip
-        _store(draft, sent, kind)
+        _store(draft, sent, name, kind)
     else:
-        _split(draft, sent, kind, base, keys)
+        _split(draft, sent, name, kind, base, is_key=sent.name in keys)
 
 
-def _split(draft: _Draft, sent: NestedField, kind: IcebergType, base: IcebergType, keys: Sequence[str]) -> None:
-    """Give values that the column cannot hold a column of their own."""
-    name, new, old = sent.name, contract_type(kind), contract_type(base)
+def _split(draft: _Draft, sent: NestedField, name: str, kind: IcebergType, base: IcebergType, *, is_key: bool) -> None:
+    """Give values that the column `name` cannot hold a column of their own."""
+    new, old = contract_type(kind), contract_type(base)
     own = f"{name}__{new.suffix}"
-    if name in keys:
+    if is_key:
         draft.say(
             Drift.KEY_CHANGED, name,
             f"the key column is now {new}, it was {old}: rows of one can't be told from rows of the other",
@@ -186,16 +191,16 @@ def _split(draft: _Draft, sent: NestedField, kind: IcebergType, base: IcebergTyp
             + ("" if new.name != "text" else f"; or `cast: true` to have the text parsed as {old}"),
         )  # fmt: skip
     draft.fields[name] = NestedField(0, name, base, required=False)
-    draft.columns[name] = own
+    draft.columns[sent.name] = own
     draft.fields[own] = NestedField(0, own, kind, doc=f"{OWN_COLUMN}{name}", required=False)
 
 
-def _renamed(draft: _Draft, name: str, wanted: IcebergType | None, keys: Sequence[str]) -> NestedField | None:
+def _renamed(draft: _Draft, name: str, wanted: IcebergType | None, *, is_key: bool) -> NestedField | None:
     """Return the table's field of that name, after giving the name to the type that the contract has decided for."""
     held = draft.held(name)
     if held is None or wanted is None or holds(wanted, held.field_type) or holds(held.field_type, wanted):
         return held
-    if name in keys or draft.existing is None:
+    if is_key or draft.existing is None:
         return held
     old = f"{name}__{contract_type(held.field_type).suffix}"
     own = f"{name}__{contract_type(wanted).suffix}"
@@ -243,6 +248,15 @@ def _say_missing(draft: _Draft, name: str, kind: IcebergType, sent: set[str]) ->
     )  # fmt: skip
 
 
-def _store(draft: _Draft, sent: NestedField, kind: IcebergType) -> None:
-    draft.columns[sent.name] = sent.name
-    draft.fields[sent.name] = NestedField(0, sent.name, kind, required=sent.required)
+def _store(draft: _Draft, sent: NestedField, name: str, kind: IcebergType) -> None:
+    draft.columns[sent.name] = name
+    draft.fields[name] = NestedField(0, name, kind, required=sent.required)
+
+
+def _distinct(draft: _Draft, name: str) -> str:
+    """Return a name that no other column has in another letter case: Trino could read none of the two."""
+    number, found = 1, name
+    while draft.folded.setdefault(found.lower(), found) != found:
+        number += 1
+        found = f"{name}_{number}"
+    return found

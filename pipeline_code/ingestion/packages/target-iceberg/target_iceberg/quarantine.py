@@ -56,7 +56,7 @@ class Rejected:
             json_text({key: row.get(key) for key in keys}),
             column,
             reason,
-            None if value is None else value if isinstance(value, str) else json_text(value),
+            None if value is None else _utf8(value) if isinstance(value, str) else json_text(value),
             json_text(row),
         )
 
@@ -73,7 +73,12 @@ class Rejected:
 
 def json_text(value: Any) -> str:
     """Return JSON; what it has no type for becomes text (numbers keep all digits)."""
-    return json.dumps(value, ensure_ascii=False, default=_plain)
+    return _utf8(json.dumps(value, ensure_ascii=False, default=_plain))
+
+
+def _utf8(text: str) -> str:
+    """Return a text that can be stored: half of a surrogate pair, which JSON lets through, is written as \\uXXXX."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,121 @@
+"""A source that goes away, changes its password or answers slowly: nothing is lost, and the message says why."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+from conftest import PASSWORD, Server, Shop
+from tap_postgres_arrow.engine import SourceError
+from tap_postgres_arrow.tap import TapPostgresArrow
+
+
+class Relay:
+    """Passes connections on to a server, in pieces of `piece` bytes; cuts them all after `limit` bytes of answers."""
+
+    def __init__(self, server: Server, *, piece: int = 65_536, limit: int | None = None) -> None:
+        self._server, self._piece, self._limit = server, piece, limit
+        self.answered = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection((self._server.host, self._server.port))
+            for source, sink, counts in ((client, server, False), (server, client, True)):
+                threading.Thread(target=self._pass_on, args=(source, sink, counts), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket, counts: bool) -> None:
+        try:
+            while data := source.recv(self._piece):
+                if counts:
+                    self.answered += len(data)
+                    if self._limit is not None and self.answered > self._limit:
+                        break
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)  # wakes the other direction, too
+
+
+@contextmanager
+def relayed(server: Server, *, piece: int = 65_536, limit: int | None = None) -> Iterator[Relay]:
+    relay = Relay(server, piece=piece, limit=limit)
+    try:
+        yield relay
+    finally:
+        relay.close()
+
+
+def test_network_that_is_cut_midway_loads_nothing_and_then_everything(shop: Shop) -> None:
+    more = "select i, 'placed', 1, repeat('x', 100), now() from generate_series(2000, 20000) i"
+    shop.execute(f"insert into shop.orders {more}")
+    with relayed(shop.server, limit=500_000) as relay:
+        with pytest.raises(SourceError, match="PostgreSQL at "):
+            shop.extract_lines(port=relay.port)
+        assert relay.answered > 500_000, "it was cut while rows were on their way"
+    shop.replicate()
+    assert shop.count("orders") == 19_001
+
+
+def test_source_that_answers_slowly_is_waited_for(shop: Shop) -> None:
+    with relayed(shop.server, piece=512) as relay:
+        shop.replicate(port=relay.port)
+        assert relay.answered > 20_000
+    assert shop.count("orders") == 1000
+
+
+def test_password_that_changes_midway_is_no_matter_until_the_next_run(shop: Shop) -> None:
+    tap = TapPostgresArrow(config=shop.settings)
+    tap.discover_streams()
+    try:
+        with shop.server.connect() as connection:
+            connection.execute("alter role reader password 'rotated'")
+        assert tap.source.tables("shop")[0].name == "orders", "a connection that is open stays open"
+        with pytest.raises(SourceError, match="password authentication failed for user"):
+            shop.extract_lines()
+        shop.load(shop.extract_lines(password="rotated"))
+    finally:
+        tap.source.close()
+        with shop.server.connect() as connection:
+            connection.execute(f"alter role reader password '{PASSWORD}'")
+    assert shop.count("orders") == 1000
+
+
+def test_source_that_restarts_midway_fails_the_run_and_the_next_one_is_right(shop: Shop) -> None:
+    tap = TapPostgresArrow(config=shop.settings)
+    tap.discover_streams()
+    shop.server.restart()
+    try:
+        with pytest.raises(SourceError):
+            tap.source.tables("shop")
+    finally:
+        tap.source.close()
+    shop.replicate()
+    assert shop.count("orders") == 1000
+
+
+def test_table_that_is_locked_by_a_migration_is_not_waited_for_forever(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A migration holds its lock for as long as it takes; the run must say what it waits for, and end."""
+    monkeypatch.setattr("tap_postgres_arrow.engine.LOCK_TIMEOUT", "100ms")
+    with shop.connect() as connection, connection.transaction():
+        connection.execute("lock table shop.orders in access exclusive mode")
+        with pytest.raises(SourceError, match="lock timeout"):
+            shop.extract_lines()
+    shop.replicate()
+    assert shop.count("orders") == 1000
