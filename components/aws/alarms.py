@@ -17,6 +17,7 @@ MINUTES = 60
 DAY = 24 * 3600
 SHARE_OF_CONNECTIONS = 0.8
 RUNBOOK = "docs/aws-operations.md#alarms"
+CERTIFICATE = "certificate"
 Comparison = Literal["GreaterThanOrEqualToThreshold", "GreaterThanThreshold", "LessThanThreshold"]
 
 
@@ -50,8 +51,6 @@ def alarms(account: Account, watched: settings.Observability, database: settings
     found = [*_pipeline(pipeline_namespace(account), watched), _node_disk(account.name(), watched)]
     if database.kind == "rds":
         found += _database(account.name("database"), watched, database)
-    if watched.certificate is not None:
-        found.append(_certificate(watched.certificate, watched.certificate_days))
     return found
 
 
@@ -131,9 +130,10 @@ def _database(identifier: str, watched: settings.Observability, database: settin
     ]
 
 
-def _certificate(arn: str, days: int) -> Alarm:
+def certificate(days: int) -> Alarm:
+    """Return the alarm on a certificate of ACM, without its dimension: its ARN is AWS's to choose."""
     return Alarm(
-        "certificate",
+        CERTIFICATE,
         f"The certificate ends in less than {days} days: ACM could not renew it.",
         "AWS/CertificateManager",
         "DaysToExpiry",
@@ -143,5 +143,4 @@ def _certificate(arn: str, days: int) -> Alarm:
         period=DAY,
         # ACM says nothing more of a certificate that has ended.
         missing="ignore",
-        dimensions={"CertificateArn": arn},
     )

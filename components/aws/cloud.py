@@ -117,6 +117,8 @@ class Cloud:
         )
         made = LoadBalancer("serving", args, pulumi.ResourceOptions(providers={"kubernetes": self.kubernetes}))
         pulumi.export("load_balancer", made.dns_name)
+        if self._stack.observability.kind == "cloudwatch":
+            self._observability.watch_certificate(made.certificate)
 
     @cached_property
     def registry(self) -> connections.Registry:
@@ -163,7 +165,7 @@ class Cloud:
             return None
         args = ObservabilityArgs(
             self._account, self._cluster, self._platform_key.arn, platform.namespace, self.ready,
-            self._stack.database, watched,
+            self._stack.database, self.balancer is not None, watched,
         )  # fmt: skip
         self._observability = Observability("observability", args)
         return self._observability.metrics

@@ -60,7 +60,10 @@ class LoadBalancerArgs:
 
 
 class LoadBalancer(pulumi.ComponentResource):
-    """The load balancer with its names; `dns_name` is what records kept elsewhere point to."""
+    """The load balancer with its names; `dns_name` is what records kept elsewhere point to.
+
+    certificate: ARN of the one that browsers are shown.
+    """
 
     def __init__(self, name: str, args: LoadBalancerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headwater:aws:LoadBalancer", name, None, opts)
@@ -80,7 +83,8 @@ class LoadBalancer(pulumi.ComponentResource):
             tags=tags(COMPONENT, args.account.name()),
             opts=args.account.child(self, *args.logs.ready, *args.network.ready),
         )
-        listener = self._listeners(made, self._certificate())
+        self.certificate = self._certificate()
+        listener = self._listeners(made, self.certificate)
         for priority, (service, target) in enumerate(sorted(args.targets.items()), start=1):
             self._serve(priority, service, target, listener)
         if args.settings.zone is not None:

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from components import connections, settings
 from components.aws import policies
 from components.aws.account import Account, tags
-from components.aws.alarms import RUNBOOK, Alarm, alarms, pipeline_namespace
+from components.aws.alarms import CERTIFICATE, RUNBOOK, Alarm, alarms, certificate, pipeline_namespace
 from components.aws.cluster import Cluster
 from components.aws.dashboard import body
 from components.aws.identity import WorkloadRole, WorkloadRoleArgs
@@ -33,7 +33,7 @@ CONFIGURATION = {
 class ObservabilityArgs:
     """key: what encrypts logs and the topic. after: what the add-on's pods need to be scheduled.
 
-    namespace: the platform's; `dagster` in it publishes the pipeline's facts.
+    namespace: the platform's; `dagster` in it publishes the pipeline's facts. certificate: whether there will be one.
     """
 
     account: Account
@@ -42,6 +42,7 @@ class ObservabilityArgs:
     namespace: pulumi.Input[str]
     after: tuple[pulumi.Resource, ...]
     database: settings.Database
+    certificate: bool
     settings: settings.Observability
 
 
@@ -55,10 +56,11 @@ class Observability(pulumi.ComponentResource):
         self._agent()
         publisher = self._role("dagster", args.namespace, policies.metrics_access(pipeline_namespace(account)))
         self.metrics = connections.Metrics(pipeline_namespace(account), account.region, publisher.ready)
-        topic = self._topic()
+        self._topic_of_alarms = topic = self._topic()
         watched = alarms(account, args.settings, args.database)
         made = [self._alarm(alarm, topic) for alarm in watched]
         self.alarms = tuple(account.name(alarm.name) for alarm in watched)
+        later = [account.arn("cloudwatch", f"alarm:{account.name(CERTIFICATE)}")] if args.certificate else []
         aws.cloudwatch.Dashboard(
             "dashboard",
             dashboard_name=account.name(),
@@ -67,13 +69,17 @@ class Observability(pulumi.ComponentResource):
                     account.region,
                     account.name(),
                     account.name("database") if args.database.kind == "rds" else None,
-                    arns,
+                    [*arns, *later],
                     log_group(account, "application"),
                 )
             ),
             opts=self._child,
         )
         self.register_outputs({"alarms": list(self.alarms)})
+
+    def watch_certificate(self, arn: pulumi.Input[str]) -> None:
+        """Ring before a certificate of ACM ends."""
+        self._alarm(certificate(self._args.settings.certificate_days), self._topic_of_alarms, CertificateArn=arn)
 
     def _agent(self) -> None:
         account = self._args.account
@@ -131,7 +137,7 @@ class Observability(pulumi.ComponentResource):
             )
         return topic
 
-    def _alarm(self, alarm: Alarm, topic: aws.sns.Topic) -> aws.cloudwatch.MetricAlarm:
+    def _alarm(self, alarm: Alarm, topic: aws.sns.Topic, **dimensions: pulumi.Input[str]) -> aws.cloudwatch.MetricAlarm:
         # A stack that sleeps has its alarms muted at night; what is muted is no difference.
         sleeps = self._args.account.settings.schedule is not None
         unmuted = pulumi.ResourceOptions(ignore_changes=["actionsEnabled"] if sleeps else None)
@@ -141,7 +147,7 @@ class Observability(pulumi.ComponentResource):
             alarm_description=f"{alarm.description} What to do: {RUNBOOK}",
             namespace=alarm.namespace,
             metric_name=alarm.metric,
-            dimensions=dict(alarm.dimensions) if alarm.dimensions else None,
+            dimensions={**alarm.dimensions, **dimensions} if alarm.dimensions or dimensions else None,
             statistic=alarm.statistic,
             comparison_operator=alarm.comparison,
             threshold=alarm.threshold,

@@ -15,7 +15,7 @@ class Observability(Model):
     emails: who gets the alarms; each address confirms its subscription once. stale_after: how old the oldest mart may
     get. node_disk_percent: how full a node's disk may get. free_storage_percent: of database.size; RDS grows the volume
     below 10 %, so less than this says that it did not. database_connections: None is 80 % of what the instance class
-    allows. certificate: ARN of a certificate in ACM whose end is watched, and certificate_days before it.
+    allows. certificate_days: how long before its end the load balancer's certificate must have been renewed.
     """
 
     kind: Literal["none", "cloudwatch"] = "none"
@@ -24,9 +24,6 @@ class Observability(Model):
     node_disk_percent: Percent = 85
     free_storage_percent: Annotated[int, Field(ge=1, le=50, description="percent")] = 8
     database_connections: Annotated[int, Field(ge=1)] | None = None
-    certificate: Annotated[str, Field(pattern=r"^arn:aws:acm:\S+:certificate/\S+$")] | None = Field(
-        default=None, description="an ACM certificate's ARN"
-    )
     certificate_days: Annotated[int, Field(ge=1, le=45, description="days")] = 30
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from components import settings
 from components.settings.base import seconds
 from tests.unit.components import iam
 from tests.unit.components.conftest import Resource, aws_program, plain, run_program, stack_config
+from tests.unit.components.served import served_program
 from tests.unit.components.test_aws_program import inputs, of_kind
 
 Stack = tuple[str, list[Resource], dict[str, Any]]
@@ -33,8 +34,6 @@ EKS: dict[str, Any] = {
         ({"observability": {"stale_after": "2h"}}, "headwater:observability", "set kind: cloudwatch"),
         ({**EKS, "observability": {**WATCHED, "emails": ["nobody"]}}, "headwater:observability.emails.0", "mail"),
         ({**EKS, "observability": {**WATCHED, "stale_after": "2 hours"}}, "headwater:observability.stale_after", "2h"),
-        ({**EKS, "observability": {**WATCHED, "certificate": "arn:aws:iam::1:server-certificate/x"}},
-         "headwater:observability.certificate", "ACM"),
         ({**EKS, "observability": WATCHED, "database": {**DATABASE, "instance_class": "db.x2g.large"}},
          "headwater:observability.database_connections", "db.x2g.large"),
         ({**EKS, "observability": {**WATCHED, "database_connections": 5}, "database": {}},
@@ -98,14 +97,17 @@ def test_alarms_watch_what_the_stack_has(aws_stack: Stack) -> None:
     assert environment["AWS_DEFAULT_REGION"] == "eu-central-1"
 
 
-def test_a_certificate_is_watched_where_there_is_one() -> None:
+def test_the_certificate_is_watched_where_there_is_one() -> None:
     """Nobody can log in on the day that the certificate ends."""
-    arn = "arn:aws:acm:eu-central-1:111122223333:certificate/abc"
-    config = stack_config("staging")
-    watched = json.loads(config["headwater:observability"]) | {"certificate": arn}
-    resources, _ = run_program({**config, "headwater:observability": json.dumps(watched)}, "staging")
-    (alarm,) = [each for each in inputs(resources, "MetricAlarm").values() if each["metricName"] == "DaysToExpiry"]
-    assert alarm["dimensions"] == {"CertificateArn": arn}
+    served, _ = served_program("staging")
+    (alarm,) = [each for each in of_kind(served, "MetricAlarm").values() if each.name == "certificate-alarm"]
+    listeners = [each.get("certificateArn") for each in inputs(served, "Listener").values()]
+    given = plain(alarm.inputs)
+    assert given["dimensions"]["CertificateArn"] in listeners
+    (dashboard,) = inputs(served, "Dashboard").values()
+    widgets = json.loads(dashboard["dashboardBody"])["widgets"]
+    (shown,) = [each["properties"]["alarms"] for each in widgets if each["type"] == "alarm"]
+    assert f"arn:aws:cloudwatch:eu-central-1:111122223333:alarm:{given['name']}" in shown
     assert not [each for each in inputs(aws_program("staging")[0], "MetricAlarm") if "certificate" in each]
 
 
