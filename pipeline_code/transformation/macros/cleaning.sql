@@ -3,6 +3,17 @@
     row_number() over (partition by {{ key }} order by updated_at desc, _loaded_at desc)
 {%- endmacro %}
 
+{#- The same for an object of Stripe, which carries no time of change: the version that was loaded last, and of several
+    in one load the one furthest on (a deleted one last). -#}
+{% macro load_rank(key) -%}
+    row_number() over (partition by {{ key }} order by _loaded_at desc, _sdc_deleted_at desc nulls last)
+{%- endmacro %}
+
+{#- The same for an object of Salesforce: the last change, deletions included. -#}
+{% macro modstamp_rank() -%}
+    row_number() over (partition by id order by systemmodstamp desc, _loaded_at desc)
+{%- endmacro %}
+
 {#- Text without outer or doubled blanks; null when nothing is left. -#}
 {% macro clean_text(column) -%}
     nullif(trim(regexp_replace({{ column }}, '\s+', ' ')), '')

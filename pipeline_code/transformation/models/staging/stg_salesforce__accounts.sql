@@ -1,0 +1,26 @@
+with source as (
+    select
+        *,
+        {{ modstamp_rank() }} as version_rank
+    from {{ source('raw', 'salesforce_accounts') }}
+),
+
+renamed as (
+    select
+        id as account_id,
+        {{ clean_text('name') }} as account_name,
+        lower({{ clean_text('contact_email__c') }}) as contact_email,
+        -- The host of the web site, without `www.`: https://www.pawshop.example/de becomes pawshop.example.
+        regexp_replace(lower(url_extract_host(website)), '^www\.') as website_domain,
+        {{ clean_place('billingcountry') }} as country,
+        {{ clean_place('billingcity') }} as city,
+        createddate as created_at,
+        systemmodstamp as updated_at,
+        _loaded_at
+    from source
+    where
+        version_rank = 1
+        and not isdeleted
+)
+
+select * from renamed

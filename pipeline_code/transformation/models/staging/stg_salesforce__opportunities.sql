@@ -1,0 +1,28 @@
+with source as (
+    select
+        *,
+        {{ modstamp_rank() }} as version_rank
+    from {{ source('raw', 'salesforce_opportunities') }}
+),
+
+renamed as (
+    select
+        id as opportunity_id,
+        accountid as account_id,
+        {{ clean_text('name') }} as opportunity_name,
+        stagename as stage,
+        isclosed as is_closed,
+        iswon as is_won,
+        closedate as close_date,
+        upper(currencyisocode) as currency,
+        cast(amount as decimal(18, 2)) as amount,
+        createddate as created_at,
+        systemmodstamp as updated_at,
+        _loaded_at
+    from source
+    where
+        version_rank = 1
+        and not isdeleted
+)
+
+select * from renamed

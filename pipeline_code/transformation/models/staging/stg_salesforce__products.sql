@@ -1,0 +1,22 @@
+with source as (
+    select
+        *,
+        {{ modstamp_rank() }} as version_rank
+    from {{ source('raw', 'salesforce_products') }}
+),
+
+renamed as (
+    select
+        id as salesforce_product_id,
+        {{ clean_text('name') }} as name,
+        upper({{ clean_text('productcode') }}) as sku,
+        isactive as is_active,
+        systemmodstamp as updated_at,
+        _loaded_at
+    from source
+    where
+        version_rank = 1
+        and not isdeleted
+)
+
+select * from renamed
