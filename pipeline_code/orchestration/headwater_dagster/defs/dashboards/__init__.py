@@ -2,7 +2,17 @@
 
 import dagster as dg
 
-MARTS = ("daily_orders", "daily_sales", "product_sales", "store_sales", "customer_cohorts")
+MARTS = (
+    "customer_cohorts",
+    "daily_orders",
+    "daily_sales",
+    "data_quality",
+    "payment_reconciliation",
+    "product_sales",
+    "revenue_by_channel",
+    "source_freshness",
+    "store_sales",
+)
 
 definitions = dg.Definitions(
     assets=[
