@@ -1,8 +1,8 @@
--- Web and app orders are paid through Stripe, an order in a store is paid at its till.
+-- Web and app orders are paid through Stripe when they are made, an order in a store is paid at its till.
 with orders as (
     select
         *,
-        case when status in ('placed', 'cancelled') then 0 else gross_revenue + shipping_fee end as due
+        if(status = 'cancelled', 0, gross_revenue + shipping_fee) as due
     from {{ ref('fct_orders') }}
     where channel in ('web', 'app')
 ),
