@@ -3,10 +3,10 @@
     row_number() over (partition by {{ key }} order by updated_at desc, _loaded_at desc)
 {%- endmacro %}
 
-{#- The same for an object of Stripe, which carries no time of change: the version that was loaded last, and of several
-    in one load the one furthest on (a deleted one last). -#}
-{% macro load_rank(key) -%}
-    row_number() over (partition by {{ key }} order by _loaded_at desc, _sdc_deleted_at desc nulls last)
+{#- The same for an object of Stripe, which carries no time of change: the version that was loaded last. A load has one
+    version of each object. -#}
+{% macro load_rank() -%}
+    row_number() over (partition by id order by _loaded_at desc)
 {%- endmacro %}
 
 {#- The same for an object of Salesforce: the last change, deletions included. -#}

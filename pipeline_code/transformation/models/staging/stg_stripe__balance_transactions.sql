@@ -1,7 +1,7 @@
 with source as (
     select
         *,
-        {{ load_rank('id') }} as version_rank
+        {{ load_rank() }} as version_rank
     from {{ source('raw', 'stripe_balance_transactions') }}
 ),
 
@@ -17,9 +17,7 @@ renamed as (
         created as created_at,
         _loaded_at
     from source
-    where
-        version_rank = 1
-        and _sdc_deleted_at is null
+    where version_rank = 1
 )
 
 select * from renamed

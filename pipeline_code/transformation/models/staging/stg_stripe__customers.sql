@@ -1,7 +1,7 @@
 with source as (
     select
         *,
-        {{ load_rank('id') }} as version_rank
+        {{ load_rank() }} as version_rank
     from {{ source('raw', 'stripe_customers') }}
 ),
 
