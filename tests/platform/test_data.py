@@ -98,8 +98,9 @@ def test_payments_agree_with_the_shop(shop: Any, trino: Any) -> None:
         shop,
         f"""
         select count(distinct order_id), sum(total) from (
-            select o.order_id, o.shipping_fee + sum({LINE}) as total from shop.orders o
-            join shop.order_items i using (order_id) where o.channel in ('web', 'app') group by o.order_id) as orders""",
+            select o.order_id, o.shipping_fee + sum({LINE}) as total
+            from shop.orders o join shop.order_items i using (order_id)
+            where o.channel in ('web', 'app') group by o.order_id) as orders""",
     )
     lake = rows(
         trino,
