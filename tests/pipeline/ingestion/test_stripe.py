@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from tests.pipeline.serving import served
 SOURCES = Path(__file__).parents[3] / "pipeline_code" / "sources"
 sys.path.append(str(SOURCES))
 
+from conftest import PACKAGES  # noqa: E402
+from entry_point import EntryPoint  # noqa: E402
+from headwater_contracts import read_source  # noqa: E402
 from headwater_tap.calls import ServiceError  # noqa: E402
 from petco.api.app import application  # noqa: E402
 from petco.api.faults import Fault, Faults, Kind  # noqa: E402
@@ -28,6 +32,7 @@ from petco.database import Server as Address  # noqa: E402
 from tap_stripe.objects import KINDS  # noqa: E402
 from tap_stripe.tap import TapStripe  # noqa: E402
 from target_iceberg.target import TargetIceberg  # noqa: E402
+from target_iceberg.types import iceberg_schema  # noqa: E402
 
 if TYPE_CHECKING:
     from conftest import Server, Shop
@@ -275,3 +280,35 @@ def test_lake_and_position_go_together(stripe: Stripe) -> None:
     positions.write_text(json.dumps(stripe.state["bookmarks"]))
     stripe.state = state
     assert numbers(stripe.messages(positions_file=str(positions))) == {}
+
+
+def test_meltano_runs_it_and_a_lost_state_doubles_nothing(stripe: Stripe, tmp_path: Path) -> None:
+    """The names of settings in meltano.yml, the selection of streams, and the tables' positions, end to end."""
+    ingest = EntryPoint(tmp_path, stripe.shop.namespace, {"STRIPE_API_KEY": KEY, "STRIPE_API_URL": stripe.url})
+    first = ingest("--tap", "tap-stripe", "--streams", "stripe_charges,stripe_refunds")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert stripe.shop.count("stripe_charges") == ORDERS + ORDERS // 37
+    stripe.now += 3600
+    cancel(stripe, 7, stripe.now - 600)
+    shutil.rmtree(tmp_path / "meltano")  # with Meltano's state
+    second = ingest("--tap", "tap-stripe", "--streams", "stripe_charges,stripe_refunds")
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert stripe.shop.count("stripe_charges") == ORDERS + ORDERS // 37 + 1
+    assert stripe.shop.count("stripe_refunds") == 1
+    assert KEY not in first.stdout + first.stderr + second.stdout + second.stderr
+
+
+def test_the_contracts_say_what_the_tap_sends() -> None:
+    """A contract that is wrong from the start would report drift at the first load."""
+    contracts = {each.stream: each for each in read_source(PACKAGES.parent / "contracts" / "stripe").streams}
+    assert set(contracts) == set(STREAMS)
+    for kind in KINDS:
+        sent = iceberg_schema(kind.stream, kind.json_schema(), ["id"])
+        loaded = {field.name: (str(field.field_type), field.required) for field in sent.fields}
+        names = {"text": "string", "bigint": "long"}
+        said = {
+            name: (names.get(str(column.type), str(column.type)), column.required)
+            for name, column in contracts[kind.stream].columns.items()
+        }
+        assert {name: loaded[name] for name in said} == said
+        assert set(loaded) - set(said) <= {"_loaded_at", "_sdc_deleted_at"}

@@ -132,12 +132,13 @@ def judge(request: Request, report: Report, code: int, errors: Sequence[LogLine]
     return RunResult(streams, None)
 
 
-def ask_positions(path: Path) -> str | None:
-    """Write where the target's tables stand into `path`; return why that failed, None if it did not.
+def ask_positions(path: Path, streams: Sequence[str]) -> str | None:
+    """Write where the tables of these streams, or all, stand into `path`; return why that failed, None if it did not.
 
     A run that was killed after its commit, before Meltano had stored the state, would otherwise send rows again.
     """
-    asked = subprocess.run(["target-iceberg-tables", "positions"], capture_output=True, text=True, check=False)
+    command = ["target-iceberg-tables", "positions", *streams]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
     if asked.returncode == 0:
         path.write_text(asked.stdout, encoding="utf-8")
         return None
@@ -150,7 +151,10 @@ def run(request: Request, show: Callable[[str], None]) -> RunResult:
     errors: deque[LogLine] = deque(maxlen=ERROR_LINES)
     with tempfile.TemporaryDirectory(prefix="headwater-ingest-") as name:
         folder = Path(name)
-        if not request.full_refresh and (failure := ask_positions(folder / "positions.json")) is not None:
+        if (
+            not request.full_refresh
+            and (failure := ask_positions(folder / "positions.json", request.streams)) is not None
+        ):
             return RunResult((), failure)
         process = subprocess.Popen(
             request.command(),

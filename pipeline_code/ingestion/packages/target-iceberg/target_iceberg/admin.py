@@ -1,6 +1,6 @@
 """Command line beside the target's own: what the tables say.
 
-target-iceberg-tables positions            {stream: bookmark} of all tables, as the tap's `positions_file` wants it;
+target-iceberg-tables positions [STREAM …] {stream: bookmark} of these, or of all, as a tap's `positions_file` wants it;
                                            a run that was killed while it published is completed first
 target-iceberg-tables orphans [--delete]   data and delete files of failed loads, one a line
 target-iceberg-tables replay STREAM        rows of the quarantine once more, those that fit by now into their table
@@ -12,12 +12,13 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from headwater_contracts import table_name
 from pyiceberg.catalog import Catalog, load_catalog
-from pyiceberg.exceptions import NoSuchNamespaceError
+from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
 
 from target_iceberg.orphans import orphans
@@ -37,15 +38,28 @@ def tables(catalog: Catalog, namespace: str) -> Iterator[Table]:
         yield from pool.map(catalog.load_table, names)
 
 
-def positions(catalog: Catalog, namespace: str) -> dict[str, dict[str, Any]]:
-    """Return the bookmark of each stream that has been loaded.
+def tables_of(catalog: Catalog, namespace: str, streams: Sequence[str]) -> Iterator[Table]:
+    """Yield the tables of these streams, those that are there."""
+
+    def load(stream: str) -> Table | None:
+        try:
+            return catalog.load_table((namespace, table_name(stream)))
+        except (NoSuchNamespaceError, NoSuchTableError):
+            return None
+
+    with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
+        yield from (table for table in pool.map(load, streams) if table is not None)
+
+
+def positions(catalog: Catalog, namespace: str, streams: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """Return the bookmark of each stream that has been loaded, of `streams` or of all.
 
     What a run had begun to publish when it ended is published first: readers then see all of it, and the next run
     begins after it.
     """
-    every = list(tables(catalog, namespace))
-    complete(catalog, every)
-    found = (read_position(table.metadata) for table in every)
+    chosen = list(tables_of(catalog, namespace, streams) if streams else tables(catalog, namespace))
+    complete(catalog, chosen)
+    found = (read_position(table.metadata) for table in chosen)
     return {position.stream: position.bookmark for position in found if position is not None}
 
 
@@ -58,7 +72,8 @@ def main() -> None:
     parser.add_argument("--catalog", default=catalog, help="name in pyiceberg's configuration (default: %(default)s)")
     parser.add_argument("--namespace", default=namespace, help="namespace of the tables (default: %(default)s)")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("positions", help="where each stream stands, as JSON")
+    asking = commands.add_parser("positions", help="where each stream stands, as JSON")
+    asking.add_argument("streams", nargs="*", help="all if none is given")
     cleaning = commands.add_parser("orphans", help="data files of failed loads")
     cleaning.add_argument("--delete", action="store_true", help="delete them")
     again = commands.add_parser("replay", help="try the rows that are set aside once more")
@@ -66,7 +81,7 @@ def main() -> None:
     options = parser.parse_args()
     lake = load_catalog(options.catalog)
     if options.command == "positions":
-        json.dump(positions(lake, options.namespace), sys.stdout)
+        json.dump(positions(lake, options.namespace, options.streams), sys.stdout)
         return
     if options.command == "replay":
         from target_iceberg.replay import replay
