@@ -13,7 +13,7 @@ from .endpoints import Dagster, Endpoints
 # The way of an order from the source to the dashboard, by asset key.
 PATH = ("raw/orders", "marts/fct_orders", "marts/daily_sales", "marts/customer_cohorts")
 # Groups at the ends that the picture shows as one box each.
-FOLDED = {"shop", "dashboards"}
+FOLDED = {"shop", "stripe", "salesforce", "dashboards"}
 # Names of the nodes that are wholly within the window.
 IN_VIEW = """[...document.querySelectorAll('foreignObject')].filter(node => {
   const box = node.getBoundingClientRect();

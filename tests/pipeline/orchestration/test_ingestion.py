@@ -87,6 +87,15 @@ def test_stream_that_its_contract_refuses_is_a_failed_check_too(definitions, no_
     assert "ERROR" in {each.severity.value for each in result.get_asset_check_evaluations()}
 
 
+def test_a_source_waits_for_jobs_of_its_own_and_for_those_of_a_person(definitions, no_wait):
+    """Two loads of a stream at once: one is refused. Waiting for the other sources' would tie them together."""
+    cluster = IngestionCluster([pod("Running"), done(1)], [])
+    asked = []
+    cluster.active_jobs = lambda selector: asked.append(selector) or []
+    materialize(definitions, cluster, ["stripe_charges"])
+    assert asked[0] == "app.kubernetes.io/name=ingestion,headwater/source notin (salesforce,shop)"
+
+
 def failure_of(result):
     failures = [event for event in result.all_events if event.is_step_up_for_retry or event.is_step_failure]
     error, texts = failures[0].event_specific_data.error, []

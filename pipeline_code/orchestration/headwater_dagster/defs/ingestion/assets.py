@@ -8,7 +8,7 @@ from headwater_contracts import Contract, Source, Write
 
 from headwater_dagster.defs.ingestion.messages import LogLineMessageReader
 from headwater_dagster.defs.ingestion.resources import IngestionJobs
-from headwater_dagster.defs.ingestion.streams import RAW_GROUP, raw_key, source_key
+from headwater_dagster.defs.ingestion.streams import RAW_GROUP, raw_key, source_key, sources
 from headwater_dagster.jobs.manifest import job_manifest
 from headwater_dagster.jobs.run import JobFailed, Patience, clear_the_way, run_job
 
@@ -94,9 +94,8 @@ def replicate(
         )
     reader = LogLineMessageReader()
     name = f"{ingestion.cron_job}-{source.name.replace('_', '-')}-{context.run.run_id[:8]}-{secrets.token_hex(2)}"
-    others = f"app.kubernetes.io/name={ingestion.cron_job},{SOURCE_LABEL}={source.name}"
     try:
-        clear_the_way(api, others, labels, context.log.info, patience)
+        clear_the_way(api, rivals(ingestion.cron_job, source), labels, context.log.info, patience)
         with dg.open_pipes_session(
             context=context, context_injector=dg.PipesEnvContextInjector(), message_reader=reader
         ) as session:
@@ -120,6 +119,15 @@ def replicate(
         raise dg.Failure(f"Job {api.namespace}/{name} ended well but did not report {names}")
     yield from results
     yield from checks
+
+
+def rivals(cron_job: str, source: Source) -> str:
+    """Return the selector of Jobs that may load the same streams: those of this source, and those of nobody's.
+
+    A Job that a person started carries no source; what it loads is not known.
+    """
+    others = ",".join(each.name for each in sources() if each.name != source.name)
+    return f"app.kubernetes.io/name={cron_job}" + (f",{SOURCE_LABEL} notin ({others})" if others else "")
 
 
 def reported(
