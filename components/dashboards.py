@@ -6,18 +6,20 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import settings
-from components.connections import Database, Login, Platform, QueryEngine
+from components import cache, settings
+from components.connections import Database, Login, Placement, Platform, QueryEngine
 from components.database import authority_mounts
 from components.kubernetes import network, pods, workloads
 from components.kubernetes.labels import Identity
 from components.kubernetes.pods import Container, Mount, Resources, SecretKey
-from components.kubernetes.probes import HttpCheck, Probes
+from components.kubernetes.probes import CommandCheck, HttpCheck, Probes
 from components.trino.clients import certificate_mounts
 
 PORT = 8088
 VERSION = "6.1.0"
 SECRET = "superset-credentials"  # noqa: S105 - the object's name
+# The longest query of SQL Lab, as superset_config.py has it for workers.
+QUERY_SECONDS = 600
 USERS = ("admin", "editor", "viewer")
 
 
@@ -47,6 +49,10 @@ class Dashboards(pulumi.ComponentResource):
             **{f"{user}-password": password for user, password in self.passwords.items()},
             **({} if args.login is None else {"client-secret": args.login.secret}),
         }
+        cached: tuple[pulumi.Resource, ...] = ()
+        if args.settings.cache.kind == "in_cluster":
+            made = cache.Cache("cache", cache.CacheArgs(args.platform, args.settings.cache.memory), child)
+            cached, values["cache-password"] = made.ready, made.password
         secret = workloads.secret(SECRET, identity, values, child)
         account = workloads.service_account("superset", identity, child)
         network.allow_ingress(
@@ -70,10 +76,23 @@ class Dashboards(pulumi.ComponentResource):
             "superset",
             identity,
             server_container(args),
-            pulumi.ResourceOptions(parent=self, depends_on=[initialised, *args.engine.ready]),
+            pulumi.ResourceOptions(parent=self, depends_on=[initialised, *args.engine.ready, *cached]),
             service_account=account,
             configuration=workloads.secrets_hash(values),
+            replicas=args.settings.servers,
+            placement=Placement(spread=True) if args.settings.servers > 1 else None,
         )
+        if args.settings.workers > 0:
+            workloads.deployment(
+                "superset-worker",
+                Identity("superset", "worker", VERSION, args.platform.namespace),
+                worker_container(args),
+                pulumi.ResourceOptions(parent=self, depends_on=[initialised, *args.engine.ready, *cached]),
+                service_account=account,
+                configuration=workloads.secrets_hash(values),
+                # A query that a worker has begun ends with it.
+                grace_seconds=QUERY_SECONDS,
+            )
         after = pulumi.ResourceOptions(parent=self, depends_on=[server])
         service = network.service("superset", identity, PORT, after, port_name="http", exposure=args.platform.exposure)
         self.ready: tuple[pulumi.Resource, ...] = (server, service)
@@ -91,6 +110,23 @@ def server_container(args: DashboardsArgs) -> Container:
         ports={"http": PORT},
         mounts=_mounts(args),
         probes=Probes(ready=HttpCheck("/health", "http"), startup_seconds=600),
+    )
+
+
+def worker_container(args: DashboardsArgs) -> Container:
+    """Return the container that runs SQL Lab's queries, apart from the web servers."""
+    # The check asks through the queue and costs a second of a core: seldom and patient.
+    check = CommandCheck(("superset-worker-check",))
+    return Container(
+        name="worker",
+        image=args.platform.image("dashboards"),
+        resources=Resources("100m", "512Mi", args.settings.worker_memory),
+        command=["celery", "--app=superset.tasks.celery_app:app", "worker", "--loglevel=INFO", "-O", "fair"],
+        args=["--pool=prefork", f"--concurrency={args.settings.workers}", "--without-gossip", "--without-mingle"],
+        environment=_environment(args),
+        secret_environment=_secret_environment(args),
+        mounts=_mounts(args),
+        probes=Probes(ready=check, startup_seconds=600, period=120, timeout=60),
     )
 
 
@@ -122,6 +158,14 @@ def login_environment(args: DashboardsArgs) -> dict[str, str]:
     return tls | ({} if args.login is None else args.login.environment())
 
 
+def cache_environment(configured: settings.Dashboards) -> dict[str, str]:
+    """Return where Superset's cache is, and whether workers take long queries; nothing where there is none."""
+    if configured.cache.kind == "none":
+        return {}
+    place = {"SUPERSET_CACHE_HOST": cache.HOST, "SUPERSET_CACHE_PORT": str(cache.PORT)}
+    return place | {"SUPERSET_WORKERS": str(configured.workers)}
+
+
 def _mounts(args: DashboardsArgs) -> list[Mount]:
     scratch = pods.scratch("/tmp")  # noqa: S108 - the pod's own
     return [scratch, *certificate_mounts(args.engine), *authority_mounts(args.database)]
@@ -139,12 +183,15 @@ def _environment(args: DashboardsArgs) -> dict[str, pulumi.Input[str]]:
         "LAKE_CATALOG": args.engine.catalog,
         **args.engine.environment(),
         **login_environment(args),
+        **cache_environment(args.settings),
     }
 
 
 def _secret_environment(args: DashboardsArgs) -> dict[str, SecretKey]:
+    cached = SecretKey(SECRET, "cache-password")
     return {
         **({} if args.login is None else {"SUPERSET_OIDC_SECRET": SecretKey(SECRET, "client-secret")}),
+        **({} if args.settings.cache.kind == "none" else {"SUPERSET_CACHE_PASSWORD": cached}),
         **({"TRINO_PASSWORD": SecretKey(SECRET, "trino-password")} if args.engine.passwords else {}),
         "SUPERSET_DB_PASSWORD": SecretKey(SECRET, "database-password"),
         "SUPERSET_SECRET_KEY": SecretKey(SECRET, "secret-key"),

@@ -42,6 +42,7 @@ SPECS = {
             ("PYTHON_IMAGE",),
         ),
         ImageSpec("dashboards", ("dashboards",), ("PYTHON_IMAGE",)),
+        ImageSpec("cache", ("cache",), ("DEBIAN_IMAGE",)),
     )
 }
 

@@ -19,7 +19,7 @@ from localstack.stack import CHECKOUT
 
 PARTS = ("unit", "pipeline", "platform")
 PACKAGES: Mapping[str, Mapping[str, str]] = {
-    "pipeline": {"postgresql": "bin:pg_ctlcluster"},
+    "pipeline": {"postgresql": "bin:pg_ctlcluster", "redis-server": "bin:redis-server"},
     "platform": {"chromium": "bin:chromium"},
 }
 """Debian packages that the tests of a part need, with what shows that each is there."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.settings.base import Cpu, DnsLabel, Model, Quantity
 
@@ -24,11 +24,35 @@ class Orchestration(Model):
     code_memory: Quantity = "1Gi"
 
 
+class Cache(Model):
+    """A Redis in the cluster for Superset, with its limit, or none: then each web server remembers for itself."""
+
+    kind: Literal["none", "in_cluster"] = "none"
+    memory: Quantity = "256Mi"
+
+
 class Dashboards(Model):
-    """Superset: threads that answer requests, and its limit."""
+    """Superset: threads that answer requests, and its limit.
+
+    workers: how many long queries of SQL Lab run at once, apart from the web servers; they need the cache.
+    servers: how many web servers there are; several need the cache.
+    """
 
     memory: Quantity = "1280Mi"
     threads: Annotated[int, Field(ge=1, le=64)] = 8
+    servers: Annotated[int, Field(ge=1, le=16)] = 1
+    cache: Cache = Cache()
+    workers: Annotated[int, Field(ge=0, le=16)] = 0
+    worker_memory: Quantity = "1Gi"
+
+    @model_validator(mode="after")
+    def _shared(self) -> Dashboards:
+        if self.cache.kind == "none":
+            if self.workers > 0:
+                raise ValueError(f"workers is {self.workers}: they are told of queries by a cache; set cache.kind too")
+            if self.servers > 1:
+                raise ValueError(f"servers is {self.servers}: they would know nothing of one another; set cache.kind")
+        return self
 
 
 class Example(Model):

@@ -1,7 +1,7 @@
 """The web server of Superset: one process, threads for the requests that wait on Trino.
 
-One process keeps the in-memory caches and the login rate limit in one place and the memory under 500 MB; scale with
-replicas, after moving both to Redis. Environment: SUPERSET_THREADS (8).
+One process keeps the in-memory caches and the login rate limit in one place and the memory under 500 MB. With a shared
+cache (`headwater:dashboards.cache`) there may be several servers. Environment: SUPERSET_THREADS (8).
 """
 
 import os

@@ -3,13 +3,15 @@
 Required: SUPERSET_SECRET_KEY, SUPERSET_DB_HOST, SUPERSET_DB_PORT, SUPERSET_DB_NAME, SUPERSET_DB_USER,
 SUPERSET_DB_PASSWORD. A missing one raises KeyError at start, with its name.
 Optional: SUPERSET_HTTPS ("true" behind a TLS proxy), SUPERSET_DATA_CACHE_SECONDS (60), SUPERSET_ROW_LIMIT (50000);
-for a login at an identity provider SUPERSET_OIDC_* (oidc_login.py).
+for a login at an identity provider SUPERSET_OIDC_* (oidc_login.py); for a cache that several processes share
+SUPERSET_CACHE_* (shared_cache.py).
 """
 
 import os
 from datetime import timedelta
 from typing import Any
 
+import shared_cache
 from branding import COLOR_SCHEME, THEME, WORDMARK
 from sqlalchemy.engine import URL
 
@@ -36,14 +38,28 @@ SQLALCHEMY_DATABASE_URI = URL.create(
 SQLALCHEMY_ENGINE_OPTIONS = {"pool_size": 5, "max_overflow": 5, "pool_pre_ping": True, "pool_recycle": 1800}
 ALEMBIC_SKIP_LOG_CONFIG = True
 
-# Caches live in the one web process; what must outlive it (filter state, permalinks) stays in the metadata database.
-CACHE_CONFIG = {"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": 500, "CACHE_DEFAULT_TIMEOUT": 300}
-DATA_CACHE_CONFIG = {
-    "CACHE_TYPE": "SimpleCache",
-    "CACHE_THRESHOLD": 200,
-    # Short, so that a dashboard shows a pipeline run within a minute of its end.
-    "CACHE_DEFAULT_TIMEOUT": int(os.environ.get("SUPERSET_DATA_CACHE_SECONDS", "60")),
-}
+# Short, so that a dashboard shows a pipeline run within a minute of its end.
+DATA_CACHE_SECONDS = int(os.environ.get("SUPERSET_DATA_CACHE_SECONDS", "60"))
+if "SUPERSET_CACHE_HOST" in os.environ:
+    CACHE = shared_cache.settings_from(os.environ)
+    CACHE_CONFIG = CACHE.flask_caching("superset-", 300)
+    DATA_CACHE_CONFIG = CACHE.flask_caching("data-", DATA_CACHE_SECONDS)
+    RATELIMIT_STORAGE_URI = CACHE.url(shared_cache.LIMITS)
+    # While the cache is away each web server counts for itself.
+    RATELIMIT_IN_MEMORY_FALLBACK_ENABLED = True
+    # SQL Lab's long queries run in workers, and leave their rows here.
+    RESULTS_BACKEND = CACHE.results()
+    CELERY_CONFIG = CACHE.celery()
+    SQLLAB_ASYNC_TIME_LIMIT_SEC = shared_cache.QUERY_SECONDS
+else:
+    # Caches live in the one web process; what must outlive it (filter state, permalinks) stays in the database.
+    CACHE_CONFIG = {"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": 500, "CACHE_DEFAULT_TIMEOUT": 300}
+    DATA_CACHE_CONFIG = {
+        "CACHE_TYPE": "SimpleCache",
+        "CACHE_THRESHOLD": 200,
+        "CACHE_DEFAULT_TIMEOUT": DATA_CACHE_SECONDS,
+    }
+    RATELIMIT_STORAGE_URI = "memory://"
 
 # Nothing is anonymous; nobody registers, but by a login at the identity provider; a session ends after a working day.
 AUTH_ROLE_PUBLIC = "Public"
@@ -71,7 +87,6 @@ ENABLE_PROXY_FIX = HTTPS
 # The load balancer passes on the client's own X-Forwarded-Host and -Prefix: they are nobody's word.
 PROXY_FIX_CONFIG = {"x_for": 1, "x_proto": 1, "x_port": 1, "x_host": 0, "x_prefix": 0}
 RATELIMIT_ENABLED = True
-RATELIMIT_STORAGE_URI = "memory://"
 RATELIMIT_APPLICATION = "300 per second"
 # Behind one proxy or node port all users share an address: enough for an office, too little for guessing.
 AUTH_RATE_LIMIT = "60 per minute"

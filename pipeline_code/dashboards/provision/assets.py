@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 import yaml
+from shared_cache import runs_queries_in_workers
 
 TRINO_USER = "superset"
 METADATA = "version: 1.0.0\ntype: assets\ntimestamp: '2026-01-01T00:00:00+00:00'\n"
@@ -51,13 +52,19 @@ def read_assets(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what asset files may name: the environment, the marts' schema, and how to connect to Trino.
+    """Return what asset files may name: the environment, the marts' schema, how to connect to Trino, who runs queries.
 
     TRINO_HTTP_SCHEME=https logs in as `superset` with TRINO_PASSWORD (letters and digits, so a URI needs no quoting),
     trusting the certificate in the file TRINO_CA. Raises AssetError when one of the two is not set.
     """
     scheme = environment.get("TRINO_HTTP_SCHEME", "http")
-    plain = {"TRINO_HTTP_SCHEME": scheme, "TRINO_LOGIN": TRINO_USER, "TRINO_VERIFY": "true"}
+    workers = str(runs_queries_in_workers(environment)).lower()
+    plain = {
+        "SQL_LAB_IN_WORKERS": workers,
+        "TRINO_HTTP_SCHEME": scheme,
+        "TRINO_LOGIN": TRINO_USER,
+        "TRINO_VERIFY": "true",
+    }
     if scheme == "https":
         missing = [name for name in ("TRINO_PASSWORD", "TRINO_CA") if not environment.get(name)]
         if missing:

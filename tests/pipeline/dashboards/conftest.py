@@ -1,5 +1,9 @@
-"""Superset's own database, of the postgres image's scripts, and the environment that a pod has."""
+"""Superset as a pod has it: its database, its cache, its identity provider, provisioned by the init Job's program.
 
+One application for the session: Superset reads its configuration once in a process.
+"""
+
+import json
 import os
 import shutil
 import socket
@@ -9,13 +13,21 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
+
+sys.path.insert(0, str(Path(__file__).parent))
+from identity_provider import CLIENT, SECRET, Provider, serve
 
 ROOT = Path(__file__).resolve().parents[3]
 POSTGRES = ROOT / "pipeline_code" / "postgres"
 DASHBOARDS = ROOT / "pipeline_code" / "dashboards"
 BINARIES = Path("/usr/lib/postgresql/15/bin")
+CACHE_SERVER = ROOT / "pipeline_code" / "cache" / "cache-server"
+CACHE_PASSWORD = "derivedPassword0123456789"
+ROLES = {"platform": "admin", "analysts": "editor", "everyone": "viewer"}
 PASSWORDS = {f"{user.upper()}_PASSWORD": f"{user}-has-a-derived-password" for user in ("admin", "editor", "viewer")}
 
 
@@ -86,3 +98,69 @@ def provision(environment: dict[str, str]) -> str:
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[Provider]:
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cache() -> Iterator[int]:
+    """The port of a Redis that the image's own script has started, with room for 16 MB."""
+    folder, port = Path(tempfile.mkdtemp(prefix="headwater-cache-")), free_port()
+    (folder / "password").write_text(CACHE_PASSWORD)
+    log = (folder / "log").open("w")
+    environment = {"PATH": os.environ["PATH"], "CACHE_SECRETS": str(folder), "CACHE_BIND": "127.0.0.1",
+                   "CACHE_PORT": str(port), "CACHE_MEMORY": "16mb"}  # fmt: skip
+    server = subprocess.Popen([str(CACHE_SERVER)], env=environment, stdout=log, stderr=log, cwd="/")
+    try:
+        client = redis.Redis(port=port, password=CACHE_PASSWORD)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                assert client.ping()
+                break
+            except redis.ConnectionError:
+                assert server.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < deadline, (folder / "log").read_text()
+        yield port
+    finally:
+        server.terminate()
+        server.wait(30)
+        log.close()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def variables(database: dict[str, str], provider: Provider, cache: int) -> dict[str, str]:
+    """The environment of a pod of a stack that has everything."""
+    return {
+        **database,
+        "SUPERSET_HTTPS": "true",
+        "SUPERSET_OIDC_ISSUER": provider.issuer,
+        "SUPERSET_OIDC_CLIENT": CLIENT,
+        "SUPERSET_OIDC_SECRET": SECRET,
+        "SUPERSET_OIDC_SCOPES": "openid email profile",
+        "SUPERSET_OIDC_GROUPS_CLAIM": "groups",
+        "SUPERSET_OIDC_ROLES": json.dumps(ROLES),
+        # The test's provider speaks plain HTTP; the settings of a stack take https alone.
+        "AUTHLIB_INSECURE_TRANSPORT": "1",
+        "SUPERSET_CACHE_HOST": "127.0.0.1",
+        "SUPERSET_CACHE_PORT": str(cache),
+        "SUPERSET_CACHE_PASSWORD": CACHE_PASSWORD,
+        "SUPERSET_WORKERS": "1",
+    }
+
+
+@pytest.fixture(scope="session")
+def application(variables: dict[str, str]) -> Iterator[Any]:
+    """The web server's application, after the init Job has run with the same environment."""
+    assert "Superset is provisioned" in provision(variables)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        from superset.app import create_app
+
+        yield create_app()

@@ -1,10 +1,8 @@
 """Superset itself, provisioned as on a stack with a load balancer, and an identity provider with real tokens."""
 
-import json
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +11,11 @@ from joserfc.jwk import RSAKey
 from werkzeug.security import check_password_hash
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import PASSWORDS, provision
-from identity_provider import CLIENT, SECRET, Provider, serve
+from conftest import PASSWORDS
+from identity_provider import Provider
 
 HOST = "https://superset.data.example.com"
-ROLES = {"platform": "admin", "analysts": "editor", "everyone": "viewer"}
 PROXY = {"X-Forwarded-Proto": "https", "X-Forwarded-Port": "443", "X-Forwarded-For": "198.51.100.7"}
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with serve() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def application(database: dict[str, str], provider: Provider) -> Iterator[Any]:
-    """The web server's application, after the init Job has run with the same login."""
-    environment = {
-        **database,
-        "SUPERSET_HTTPS": "true",
-        "SUPERSET_OIDC_ISSUER": provider.issuer,
-        "SUPERSET_OIDC_CLIENT": CLIENT,
-        "SUPERSET_OIDC_SECRET": SECRET,
-        "SUPERSET_OIDC_SCOPES": "openid email profile",
-        "SUPERSET_OIDC_GROUPS_CLAIM": "groups",
-        "SUPERSET_OIDC_ROLES": json.dumps(ROLES),
-        # The test's provider speaks plain HTTP; the settings of a stack take https alone.
-        "AUTHLIB_INSECURE_TRANSPORT": "1",
-    }
-    assert "Superset is provisioned" in provision(environment)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        from superset.app import create_app
-
-        yield create_app()
 
 
 @pytest.fixture(autouse=True)

@@ -38,3 +38,11 @@ def test_half_a_login_names_what_is_missing(absent: str) -> None:
     """The init Job would end well, and every chart with an error about TLS or a missing password."""
     with pytest.raises(AssetError, match=absent):
         variables({name: value for name, value in LOGIN.items() if name != absent})
+
+
+@pytest.mark.parametrize(("workers", "in_workers"), [(None, False), ("0", False), ("2", True)])
+def test_queries_run_in_workers_where_there_are_any(workers: str | None, in_workers: bool) -> None:
+    """SQL Lab would leave each query in a queue that nobody reads."""
+    environment = {**PLACE, **({} if workers is None else {"SUPERSET_WORKERS": workers})}
+    database = yaml.safe_load(read_assets(ASSETS, variables(environment))["databases/lake.yaml"])
+    assert database["allow_run_async"] is in_workers
