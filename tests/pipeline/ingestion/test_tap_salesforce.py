@@ -19,8 +19,11 @@ from entry_point import EntryPoint, pipes
 from headwater_contracts import read_source
 from headwater_tap.calls import ServiceError
 from pyiceberg.types import BooleanType, DateType, DecimalType, StringType, TimestamptzType
+from singer_sdk.testing import SuiteConfig, suites
+from singer_sdk.testing.runners import TapTestRunner
 from tap_salesforce import reading
 from tap_salesforce.columns import Column, FieldValueError
+from tap_salesforce.tap import TapSalesforce
 from tap_salesforce.usage import LimitError
 from tap_salesforce.window import SEEN_MOST, Bookmark, Sent, Window
 from target_iceberg.target import IncompleteStreamError
@@ -403,6 +406,24 @@ def test_meltano_runs_the_tap_and_the_tables_know_where_they_stand(petco: Organi
     assert second.returncode == 0, second.stdout + second.stderr
     assert petco.count(OPPORTUNITIES) == 301
     assert SECRET not in first.stdout + first.stderr + second.stdout + second.stderr
+
+
+@pytest.mark.filterwarnings("ignore:No records were available")  # a column without values: no record was merged
+def test_the_tap_passes_the_sdks_own_tests(petco: Organisation) -> None:
+    """Singer's rules, as those who made the SDK check them; their test class wants the service before tests begin."""
+    runner = TapTestRunner(TapSalesforce, config=petco.settings)
+    runner.sync_all()
+    for template in suites.tap_tests.tests:
+        template().run(SuiteConfig(), None, runner)
+    streams = list(runner.new_tap().streams.values())
+    for stream in streams:
+        for template in suites.tap_stream_tests.tests:
+            template().run(SuiteConfig(), None, runner, stream)
+        for template in suites.tap_stream_attribute_tests.tests:
+            for name, schema in stream.schema["properties"].items():
+                if template.evaluate(stream=stream, property_name=name, property_schema=schema):
+                    template().run(SuiteConfig(), None, runner, stream, name)
+    assert len(streams) == 4
 
 
 def test_the_contracts_say_what_the_tap_sends(petco: Organisation) -> None:
