@@ -237,11 +237,11 @@ def catalog() -> Catalog:
 
 
 @pytest.fixture
-def new_shop(server: Server, tmp_path: Path) -> Callable[[], Shop]:
-    def make() -> Shop:
+def new_shop(server: Server, tmp_path: Path) -> Callable[..., Shop]:
+    def make(options: str = "") -> Shop:
         name = f"shop_{uuid.uuid4().hex[:12]}"
         with server.connect() as connection:
-            connection.execute(f"create database {name}")
+            connection.execute(f"create database {name} {options}")
         shop = Shop(server, name, f"raw_{name}", tmp_path / name)
         shop.execute(
             "create schema shop",

@@ -28,9 +28,9 @@ _TYPES = {
     "timestamptz": pa.timestamp("us", "UTC"),
     "varchar": pa.string(),
 }
-# PostgreSQL's first day is 4713-11-24 BC (Julian day 0); its infinities are the ends of the engine's integers.
-_DATE_RANGE = (-2_440_588, (1 << 31) - 2)
-_TIMESTAMP_RANGE = (-2_440_588 * 86_400 * 10**6, (1 << 63) - 2)
+# The years 1 to 9999 in days and microseconds since 1970; infinity, and what the engine wraps, is outside.
+_DATE_RANGE = (-719_162, 2_932_896)
+_TIMESTAMP_RANGE = (-719_162 * 86_400 * 10**6, 2_932_897 * 86_400 * 10**6 - 1)
 _ZERO = pa.scalar(0)
 
 

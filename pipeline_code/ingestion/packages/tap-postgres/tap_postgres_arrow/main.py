@@ -93,7 +93,11 @@ class BulkRun:
         self._announce(reading.table, selection)
         if reading.is_complete and self._config["emit_activate_version_messages"]:
             self._output.write({"type": "ACTIVATE_VERSION", "stream": name, "version": self._started})
-        for layout, manifest in bulk.hand_over(reading, self._config["batch_config"]):
+        for layout, manifest in reading.complete(
+            lambda: bulk.hand_over(reading, self._config["batch_config"]),
+            self._output.write,
+            lambda: self._output.state(state),
+        ):
             self._output.write({"type": "BATCH", "stream": name, "encoding": {"format": layout}, "manifest": manifest})
         self._output.state(state)
 

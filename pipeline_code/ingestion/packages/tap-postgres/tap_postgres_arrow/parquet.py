@@ -25,8 +25,7 @@ GROUP_BYTES = 64 << 20
 MOST_COLUMNS = 1_000
 """Wider tables are sent as Arrow: the target holds the end of a file, and with it the footer, in memory."""
 BLOCK_BYTES = 8_192
-_FIRST_YEAR_BC = 4_714
-_BEFORE_CHRIST = re.compile(r"(\d+)-\d\d-\d\d \(BC\)")
+_FIVE_DIGITS = re.compile(r"\d{5,}-")
 
 Statistics = Mapping[str, Mapping[str, str]]
 
@@ -78,17 +77,16 @@ def check(table: Table, columns: tuple[Column, ...], statistics: Statistics) -> 
         extremes = [
             value for name in ("min", "max") if (value := statistics.get(column.name, {}).get(name)) is not None
         ]
-        if any("infinity" in value or _is_before_all(value) for value in extremes):
+        if any(map(_is_outside, extremes)):
             raise UnrepresentableValueError(
                 f"{table.relation}, column {column.name}: a value is infinity or outside of what {column.type_name} "
                 "holds. Correct the value in the source, or deselect the column."
             )
 
 
-def _is_before_all(value: str) -> bool:
-    """Whether a time is before PostgreSQL's first: one beyond the engine's range comes out there."""
-    match = _BEFORE_CHRIST.match(value)
-    return match is not None and int(match[1]) > _FIRST_YEAR_BC
+def _is_outside(value: str) -> bool:
+    """Whether a date or time is infinite or not of the years 1 to 9999; one that the engine has wrapped is, too."""
+    return "infinity" in value or "(BC)" in value or _FIVE_DIGITS.match(value) is not None
 
 
 def _may_hide_nan(column: Column, statistics: Statistics) -> bool:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tap_postgres_arrow import boundary
+from tap_postgres_arrow import boundary, unfit
 from tap_postgres_arrow.catalog import INCREMENTAL, Selection
-from tap_postgres_arrow.columns import Column
+from tap_postgres_arrow.columns import Column, UnrepresentableValueError
 from tap_postgres_arrow.source import Source, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+T = TypeVar("T")
 
 UNFINISHED = {"Note": "This stream has not been read to its end."}
 """`progress_markers` of a stream while it is read: a target that finds them knows that the stream was cut off."""
@@ -29,6 +31,7 @@ class Reading:
         self.source, self.table, self._selection, self._state = source, table, selection, state
         self._late_window = late_window
         self._incremental = selection.method == INCREMENTAL
+        self._unfit: str | None = None
 
     def begin(self, position: dict[str, Any] | None) -> None:
         """Mark the state as that of a stream that is being read.
@@ -55,9 +58,41 @@ class Reading:
             )
         return tuple(column for column in self.table.columns if column.name in self._selection.schema["properties"])
 
+    def complete(
+        self, send: Callable[[], Iterator[T]], write: Callable[[dict[str, Any]], None], state: Callable[[], None]
+    ) -> Iterator[T]:
+        """Yield what `send` does; `write` takes messages with the rows that don't fit, `state` writes the state.
+
+        A read that meets such a row is begun again without them, and the target told to forget what it has got. Where
+        a read would not notice (text that is no UTF-8), they are looked for before it.
+        """
+        apart = self._set_apart() if self.source.encoding == unfit.UNCHECKED_ENCODING else []
+        try:
+            yield from send()
+        except UnrepresentableValueError:
+            if apart or not (apart := self._set_apart()):
+                raise
+            self._state["progress_markers"] = {**UNFINISHED, "attempt": 2}
+            state()
+            yield from send()
+        for message in unfit.messages(apart):
+            write(message)
+
+    def _set_apart(self) -> list[dict[str, Any]]:
+        """Leave out the rows that don't fit from now on; return them."""
+        found = list(unfit.records(self.source, self.table, self.columns, self.condition))
+        self._unfit = unfit.condition(self.columns, self.source.encoding) if found else None
+        return found
+
     @property
     def condition(self) -> str | None:
         """SQL condition of the rows to send; None for all."""
+        changed = self._changed()
+        if self._unfit is None:
+            return changed
+        return f"{self._unfit} is not true" + ("" if changed is None else f" and ({changed})")
+
+    def _changed(self) -> str | None:
         column, bookmark = self.key_column, self._bookmark()
         if column is None or bookmark is None:
             return None

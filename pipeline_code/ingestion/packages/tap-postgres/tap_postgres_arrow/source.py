@@ -14,7 +14,7 @@ from tap_postgres_arrow.engine import Connection, SourceError, literal
 
 _SNAPSHOT_SQL = """
 select pg_snapshot_xmin(s.current)::text::bigint as xmin, pg_snapshot_xmax(s.current)::text::bigint as xmax,
-       extract(epoch from transaction_timestamp())::text as taken_at,
+       extract(epoch from transaction_timestamp())::text as taken_at, current_setting('server_encoding') as encoding,
        case when has_function_privilege('pg_control_system()', 'execute')
             then (select system_identifier::text from pg_control_system()) end as system
 from (select pg_current_snapshot() as current) s
@@ -97,7 +97,7 @@ class Source:
         """Connect and take the snapshot; SourceError says which server did not answer."""
         self._config = config
         self.connection = Connection(config)
-        ((xmin, xmax, taken_at, system),) = self.connection.query(_SNAPSHOT_SQL)
+        ((xmin, xmax, taken_at, self.encoding, system),) = self.connection.query(_SNAPSHOT_SQL)
         self.snapshot = Snapshot(system, xmin, xmax, _EPOCH + dt.timedelta(microseconds=int(Decimal(taken_at) * 10**6)))
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk import Stream
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
 from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.singerlib import RecordMessage, SchemaMessage
 
 from tap_postgres_arrow import bulk, catalog
 from tap_postgres_arrow.reading import Reading
@@ -55,7 +56,8 @@ class PostgresStream(Stream):
 
     def get_records(self, context: Any) -> Iterable[dict[str, Any]]:  # noqa: ARG002
         """Yield rows as JSON-ready dictionaries: numbers as Decimal, dates and times in ISO 8601."""
-        for batch in self._reading().batches():
+        reading = self._reading()
+        for batch in reading.complete(reading.batches, self._write_apart, self._write_attempt):
             for row in batch.to_pylist():
                 yield {name: _plain(value) for name, value in row.items()}
         self.state_manager.is_flushed = False
@@ -66,9 +68,22 @@ class PostgresStream(Stream):
         context: Any = None,  # noqa: ARG002
     ) -> Iterable[tuple[BaseBatchFileEncoding, list[str]]]:
         """Yield what holds the rows, see bulk.hand_over."""
-        for layout, manifest in bulk.hand_over(self._reading(), self.config["batch_config"]):
+        reading = self._reading()
+        for layout, manifest in reading.complete(
+            lambda: bulk.hand_over(reading, self.config["batch_config"]), self._write_apart, self._write_attempt
+        ):
             yield BaseBatchFileEncoding(format=layout), manifest
         self.state_manager.is_flushed = False
+
+    def _write_apart(self, message: dict[str, Any]) -> None:
+        if message["type"] == "SCHEMA":
+            self._tap.write_message(SchemaMessage(message["stream"], message["schema"], message["key_properties"]))
+        else:
+            self._tap.write_message(RecordMessage(message["stream"], message["record"]))
+
+    def _write_attempt(self) -> None:
+        self.state_manager.is_flushed = False
+        self._write_state_message()
 
     def _reading(self) -> Reading:
         schema = self.effective_schema
