@@ -90,7 +90,7 @@ class OfOrders:
 
     def _number(self, snapshot: Snapshot, position: Position) -> int:
         moment, number = position
-        return number if number > 0 else purchases.first_since(snapshot, moment - self.after)
+        return number if number > 0 else purchases.first_since(snapshot, moment - self.after, self.every)
 
 
 @dataclass(frozen=True)

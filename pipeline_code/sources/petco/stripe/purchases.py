@@ -105,20 +105,25 @@ class Purchase:
         return money.paid(cents, money.exchange_rate(self.currency, self.arrived))
 
 
-def first_since(snapshot: Snapshot, moment: int) -> int:
-    """The lowest number of the orders that arrived at `moment` or later; one above the highest if there is none."""
+def first_since(snapshot: Snapshot, moment: int, every: int = 1) -> int:
+    """The lowest multiple of `every` among the numbers of orders that arrived at `moment` or later.
+
+    One above all numbers, or more, if there is none. Asks for the arrival of some numbers, about 17 of 100,000.
+    """
+    if moment <= 0:
+        return 0
     ends = snapshot.query(
         "SELECT coalesce(min(order_id), 1) AS low, coalesce(max(order_id), 0) + 1 AS high FROM shop.orders"
     )
-    low, high = ends[0]["low"], ends[0]["high"]
+    low, high = ends[0]["low"] // every, -(-ends[0]["high"] // every)
     while low < high:
         middle = (low + high) // 2
-        arrived = snapshot.query(f"SELECT {_ARRIVED.format(number='%(number)s')} AS moment", {"number": middle})
-        if arrived[0]["moment"] < moment:
+        arrived = snapshot.query(f"SELECT {_ARRIVED.format(number='%(number)s')} AS moment", {"number": middle * every})
+        if arrived[0]["moment"] is None or arrived[0]["moment"] < moment:
             low = middle + 1
         else:
             high = middle
-    return int(low)
+    return int(low) * every
 
 
 def by_number(
