@@ -92,6 +92,7 @@ def server() -> Iterator[Server]:
     data = str(folder / "data")
     initdb = [str(programs / "initdb"), "-D", data, "-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8"]
     options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
+    options += " -c wal_level=logical -c max_slot_wal_keep_size=10GB"
     control = [str(programs / "pg_ctl"), "-D", data, "-l", str(folder / "log"), "-w"]
     _run_as_postgres(*initdb, "--locale=C.UTF-8", f"--pwfile={folder}/password")
     _run_as_postgres(*control, "-o", options, "start")
@@ -150,17 +151,17 @@ class Shop:
         """Run the tap from the last state and return its messages, as any JSON reader sees them."""
         return [json.loads(line) for line in self.extract_lines(**settings).split("\n") if line]
 
-    def extract_lines(self, **settings: Any) -> str:
-        """Run the tap from the last state and return its output."""
+    def extract_lines(self, catalog: dict[str, Any] | None = None, **settings: Any) -> str:
+        """Run the tap from the last state, over all streams or what `catalog` selects, and return its output."""
         config = {**self.settings, **settings}
         state = json.loads(json.dumps(self.state))
         bulk = for_bulk(config)
         output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         with contextlib.redirect_stdout(output):
             if bulk is not None:  # as the tap's command decides
-                send_in_bulk(bulk, state)
+                send_in_bulk(bulk, state, catalog)
             else:
-                send_through_the_sdk(config, state)
+                send_through_the_sdk(config, state, catalog)
         output.seek(0)
         return output.read()
 
@@ -210,7 +211,7 @@ def send_in_bulk(config: dict[str, Any], state: dict[str, Any], catalog: dict[st
     try:
         run.sync(catalog, state)
     finally:
-        run.source.close()
+        run.close()
 
 
 def send_through_the_sdk(config: dict[str, Any], state: dict[str, Any], catalog: dict[str, Any] | None = None) -> None:
@@ -219,7 +220,7 @@ def send_through_the_sdk(config: dict[str, Any], state: dict[str, Any], catalog:
     try:
         tap.sync_all()
     finally:
-        tap.source.close()
+        tap.close()
 
 
 def contracts(folder: Path, **streams: str) -> str:

@@ -11,14 +11,14 @@ from typing import Any
 
 from tap_postgres_arrow.source import Table
 
-INCREMENTAL, FULL_TABLE = "INCREMENTAL", "FULL_TABLE"
+INCREMENTAL, FULL_TABLE, LOG_BASED = "INCREMENTAL", "FULL_TABLE", "LOG_BASED"
 
 
 @dataclass(frozen=True)
 class Selection:
     """What is read of a table: `schema` has the selected columns only, `catalogued` all that the catalog names.
 
-    `method` is INCREMENTAL (by `replication_key`) or FULL_TABLE.
+    `method` is INCREMENTAL (by `replication_key`), FULL_TABLE, or LOG_BASED.
     """
 
     schema: Mapping[str, Any]
@@ -42,9 +42,11 @@ def replication_key(table: Table, wanted: str) -> str | None:
     return next((column.name for column in table.columns if column.name == wanted and column.can_replicate), None)
 
 
-def discovered(table: Table, wanted: str) -> dict[str, Any]:
-    """Return the table's entry in a catalog. `wanted` is the setting `replication_key`."""
-    key = replication_key(table, wanted)
+def discovered(table: Table, wanted: str, *, followed: bool = False) -> dict[str, Any]:
+    """Return the table's entry in a catalog. `wanted` is the setting `replication_key`; not for a table whose log is
+    followed.
+    """
+    key = None if followed else replication_key(table, wanted)
     automatic = {*table.primary_key, key}
     root: dict[str, Any] = {
         "inclusion": "available",
@@ -61,7 +63,7 @@ def discovered(table: Table, wanted: str) -> dict[str, Any]:
     ]
     entry = {
         "tap_stream_id": table.name,
-        "replication_method": FULL_TABLE if key is None else INCREMENTAL,
+        "replication_method": LOG_BASED if followed else FULL_TABLE if key is None else INCREMENTAL,
         "key_properties": list(table.primary_key),
         "schema": json_schema(table),
         "stream": table.name,

@@ -75,6 +75,13 @@ class Connection:
         (row,) = self.query("select pg_backend_pid() pid, current_setting('transaction_isolation') isolation")
         return row
 
+    def print_plainly(self) -> None:
+        """Have values printed in formats that do not depend on the server's settings."""
+        self.query(
+            "select set_config('datestyle', 'ISO, MDY', false) d, set_config('timezone', 'UTC', false) t,"
+            " set_config('extra_float_digits', '1', false) f, set_config('bytea_output', 'hex', false) b"
+        )
+
     def query(self, sql: str) -> list[Row]:
         """Return the rows of a query with distinct column names; SourceError if it fails."""
         try:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tap_postgres_arrow import bulk, catalog, settings
+from tap_postgres_arrow.log_reading import Followed
 from tap_postgres_arrow.reading import Reading
 from tap_postgres_arrow.source import Source, Table
 
@@ -52,15 +53,28 @@ class BulkRun:
         self._config = config
         self._started = int(time.time())
         self._output = Output()
+        # The log first: all that happened before the snapshot is then in one of the two.
+        self._followed = Followed(config) if config.get("publication") else None
         self.source = Source(config)
+
+    def close(self) -> None:
+        """End the connections."""
+        self.source.close()
+        if self._followed is not None:
+            self._followed.close()
 
     def tables(self) -> Sequence[Table]:
         """Return the tables of the schema, by name; SourceError if there is none."""
-        return self.source.require_tables(self._config["schema"])
+        tables = self.source.require_tables(self._config["schema"])
+        return tables if self._followed is None else self._followed.described(tables)
 
     def discover(self) -> dict[str, Any]:
         """Return the catalog."""
-        return {"streams": [catalog.discovered(table, self._config["replication_key"]) for table in self.tables()]}
+        key = self._config["replication_key"]
+        return {"streams": [catalog.discovered(each, key, followed=self._follows(each)) for each in self.tables()]}
+
+    def _follows(self, table: Table) -> bool:
+        return self._followed is not None and self._followed.has(table)
 
     def sync(self, wanted: Mapping[str, Any] | None, state: Mapping[str, Any]) -> None:
         """Send what the catalog `wanted` selects (None: everything) from where `state` stands."""
@@ -73,13 +87,18 @@ class BulkRun:
         now = {"bookmarks": bookmarks}
         chosen: list[tuple[Reading, catalog.Selection]] = []
         window = dt.timedelta(seconds=self._config["late_window_seconds"])
-        for table in self.tables():
-            entry = entries.get(table.name)
-            selection = None if entry is None else catalog.selection(entry)
+        tables = self.tables()
+        found = {name: catalog.selection(entry) for name, entry in entries.items()}
+        selections = {name: selection for name, selection in found.items() if selection is not None}
+        if self._followed is not None:
+            self._followed.prepare(tables, frozenset(selections), {**bookmarks, **self._positions})
+        for table in tables:
+            selection = selections.get(table.name)
             if selection is None:
                 logging.info("Skipping deselected stream '%s'.", table.name)
                 continue
-            reading = Reading(self.source, table, selection, bookmarks.setdefault(table.name, {}), window)
+            make = self._followed.reading if self._followed is not None and self._follows(table) else Reading
+            reading = make(self.source, table, selection, bookmarks.setdefault(table.name, {}), window)
             reading.begin(self._positions.get(table.name))
             chosen.append((reading, selection))
         # All are announced before the first is read: if the tap ends early, the target sees what never came.
@@ -128,7 +147,7 @@ def run(config: Mapping[str, Any], arguments: argparse.Namespace) -> None:
         state = {} if arguments.state is None else json.loads(Path(arguments.state).read_text(encoding="utf-8"))
         work.sync(wanted, state)
     finally:
-        work.source.close()
+        work.close()
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace | None:

@@ -33,7 +33,9 @@ Statistics = Mapping[str, Mapping[str, str]]
 def is_possible(reading: Reading) -> bool:
     """Whether the engine reads all selected columns in their exact types."""
     columns = reading.columns
-    return 0 < len(columns) <= MOST_COLUMNS and all(column.is_read_exactly for column in columns)
+    return (
+        reading.engine_writes and 0 < len(columns) <= MOST_COLUMNS and all(column.is_read_exactly for column in columns)
+    )
 
 
 def pieces(table: Table, condition: str | None, file_bytes: int) -> list[str | None]:

@@ -24,6 +24,9 @@ UNFINISHED = {"Note": "This stream has not been read to its end."}
 class Reading:
     """Reads one table inside the run's snapshot. The state advances only when the whole table was read."""
 
+    engine_writes = True
+    """Whether the engine may write the rows itself, see parquet.py: they are the table's, and nothing else."""
+
     def __init__(
         self, source: Source, table: Table, selection: Selection, state: dict[str, Any], late_window: dt.timedelta
     ) -> None:

@@ -15,12 +15,13 @@ DEFAULTS: Mapping[str, Any] = {
     "replication_key": "updated_at",
     "late_window_seconds": 86_400,
     "emit_activate_version_messages": True,
+    "slot": "headwater",
 }
 FORMATS = ("pipe", "arrow", "parquet")
 """Ways to hand rows over in bulk, see bulk.py."""
 
 _TYPES: Mapping[str, type] = {name: type(default) for name, default in DEFAULTS.items()} | dict.fromkeys(
-    (*REQUIRED, "positions_file"), str
+    (*REQUIRED, "positions_file", "publication"), str
 )
 
 

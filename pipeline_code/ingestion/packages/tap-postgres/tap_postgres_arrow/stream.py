@@ -29,9 +29,13 @@ class PostgresStream(Stream):
         self._source = source
         self._table = table
         self._positions = tap.positions
+        self._followed = tap.followed if tap.followed is not None and tap.followed.has(table) else None
         super().__init__(tap, schema=catalog.json_schema(table), name=table.name)
         self.primary_keys = list(table.primary_key)
-        self.replication_key = catalog.replication_key(table, tap.config["replication_key"])
+        if self._followed is not None:
+            self.forced_replication_method = catalog.LOG_BASED
+        else:
+            self.replication_key = catalog.replication_key(table, tap.config["replication_key"])
 
     # Singer hooks
 
@@ -48,8 +52,8 @@ class PostgresStream(Stream):
         self.state_manager.is_flushed = False
         self._write_state_message()
         super()._write_schema_message()
-        incremental = self.replication_method == catalog.INCREMENTAL
-        if incremental and reading.is_complete and self.emit_activate_version_messages:
+        full_table = self.replication_method == catalog.FULL_TABLE
+        if not full_table and reading.is_complete and self.emit_activate_version_messages:
             # The first read is a complete one, as FULL_TABLE always is: it replaces what the target holds.
             self._stream_version = self._initialized_at // 1000
             self._write_activate_version_message(self._stream_version)
@@ -98,7 +102,8 @@ class PostgresStream(Stream):
             self.replication_method,
         )
         window = dt.timedelta(seconds=self.config["late_window_seconds"])
-        return Reading(self._source, self._table, selection, self.stream_state, window)
+        make = Reading if self._followed is None else self._followed.reading
+        return make(self._source, self._table, selection, self.stream_state, window)
 
 
 def _plain(value: Any) -> Any:

@@ -10,6 +10,7 @@ from singer_sdk import Tap
 from singer_sdk import typing as th
 from singer_sdk.contrib.msgspec import MsgSpecWriter
 
+from tap_postgres_arrow.log_reading import Followed
 from tap_postgres_arrow.settings import DEFAULTS, FORMATS, read_positions
 from tap_postgres_arrow.source import Source
 from tap_postgres_arrow.stream import PostgresStream
@@ -44,6 +45,17 @@ class TapPostgresArrow(Tap):
             th.IntegerType,
             default=DEFAULTS["late_window_seconds"],
             description="How far behind the bookmark a row that commits late, or is dated late, is still looked for.",
+        ),
+        th.Property(
+            "publication",
+            th.StringType,
+            description="Publication whose keyed tables are followed through the log (wal_level=logical), with deletes.",
+        ),
+        th.Property(
+            "slot",
+            th.StringType,
+            default=DEFAULTS["slot"],
+            description="Replication slot; the first run makes <slot>_<number>. The role needs REPLICATION.",
         ),
         th.Property(
             "emit_activate_version_messages",
@@ -93,11 +105,34 @@ class TapPostgresArrow(Tap):
         return read_positions(self.config.get("positions_file"))
 
     @cached_property
+    def followed(self) -> Followed | None:
+        """The tables that follow the log; None where no publication is set."""
+        return Followed(self.config) if self.config.get("publication") else None
+
+    @cached_property
     def source(self) -> Source:
         """The connection and snapshot that discovery and all streams share."""
         return Source(self.config)
 
     def discover_streams(self) -> Sequence[PostgresStream]:
         """Return one stream for each table of the schema that the role may read."""
+        # The log first: all that happened before the snapshot is then in one of the two.
+        followed = self.followed
         tables = self.source.require_tables(self.config["schema"])
+        if followed is not None:
+            tables = followed.described(tables)
+        self._tables = tables
         return [PostgresStream(self, self.source, table) for table in tables]
+
+    def sync_all(self) -> None:
+        """Send all selected streams."""
+        if self.followed is not None:
+            selected = frozenset(stream.name for stream in self.streams.values() if stream.selected)
+            self.followed.prepare(self._tables, selected, {**self.state.get("bookmarks", {}), **self.positions})
+        super().sync_all()
+
+    def close(self) -> None:
+        """End the connections."""
+        self.source.close()
+        if self.followed is not None:
+            self.followed.close()
