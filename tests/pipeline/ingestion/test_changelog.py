@@ -205,7 +205,7 @@ def test_a_dropped_slot_means_a_complete_read(followed: Shop) -> None:
 
 def test_settings_that_do_not_fit_the_source_are_named(followed: Shop) -> None:
     """A publication with a wrong name: the run must say what to do, and not read nothing."""
-    with pytest.raises(SourceError, match="no publication 'nowhere'.*create publication \"nowhere\""):
+    with pytest.raises(SourceError, match=r"no publication 'nowhere'.*create publication \"nowhere\""):
         followed.extract(publication="nowhere", slot=followed.slot)
 
 

@@ -114,16 +114,12 @@ def _fits(parse: Callable[[str], Any], value: str, column: Column) -> bool:
 def _parser(column: Column) -> Callable[[str], Any]:
     """Return what reads PostgreSQL's text of a type: ISO dates, `t` and `f`, plain numbers."""
     kind = arrow_type(column)
-    if pa.types.is_boolean(kind):
-        return lambda text: {"t": True, "f": False}[text]
-    if pa.types.is_integer(kind):
-        return int
-    if pa.types.is_floating(kind):
-        return float
-    if pa.types.is_decimal(kind):
-        return Decimal
-    if pa.types.is_date(kind):
-        return dt.date.fromisoformat
-    if pa.types.is_timestamp(kind):
-        return dt.datetime.fromisoformat
-    return str
+    parsers: tuple[tuple[Callable[[pa.DataType], bool], Callable[[str], Any]], ...] = (
+        (pa.types.is_boolean, {"t": True, "f": False}.__getitem__),
+        (pa.types.is_integer, int),
+        (pa.types.is_floating, float),
+        (pa.types.is_decimal, Decimal),
+        (pa.types.is_date, dt.date.fromisoformat),
+        (pa.types.is_timestamp, dt.datetime.fromisoformat),
+    )
+    return next((parse for holds, parse in parsers if holds(kind)), str)

@@ -32,6 +32,10 @@ select current_setting('wal_level') as level, current_setting('max_slot_wal_keep
 """
 
 
+Held = tuple[int, int, bool, tuple[pgoutput.Value, ...]]
+"""A change: position and time of its commit, whether the row was removed, and the row."""
+
+
 @dataclass(frozen=True)
 class LogPosition:
     """How far a stream has followed the log: all of its changes before `lsn`, seen through `slot` on `system`."""
@@ -210,7 +214,7 @@ class _Spill:
     def __init__(self, folder: Path, keys: Mapping[str, tuple[str, ...]]) -> None:
         self._folder, self._keys = folder, keys
         self._relations: dict[int, pgoutput.Relation] = {}
-        self._held: dict[int, list[tuple[int, int, bool, tuple[pgoutput.Value, ...]]]] = {}
+        self._held: dict[int, list[Held]] = {}
         self.tables: dict[str, TableChanges] = {}
 
     def describe(self, relation: pgoutput.Relation) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ADDED = (Column(DELETED_AT, "timestamptz", True), Column(LSN, "int8", True))
-"""Columns of a stream that follows the log beside the table's own: when a row was removed, and where the log says it."""
+"""What a stream that follows the log adds to the table's columns: when a row was removed, and where the log says so."""
 
 
 class Followed:

@@ -29,10 +29,11 @@ class PostgresStream(Stream):
         self._source = source
         self._table = table
         self._positions = tap.positions
-        self._followed = tap.followed if tap.followed is not None and tap.followed.has(table) else None
+        self._postgres = tap
+        self._is_followed = tap.followed is not None and tap.followed.has(table)
         super().__init__(tap, schema=catalog.json_schema(table), name=table.name)
         self.primary_keys = list(table.primary_key)
-        if self._followed is not None:
+        if self._is_followed:
             self.forced_replication_method = catalog.LOG_BASED
         else:
             self.replication_key = catalog.replication_key(table, tap.config["replication_key"])
@@ -102,7 +103,7 @@ class PostgresStream(Stream):
             self.replication_method,
         )
         window = dt.timedelta(seconds=self.config["late_window_seconds"])
-        make = Reading if self._followed is None else self._followed.reading
+        make = self._postgres.followed_from_here.reading if self._is_followed else Reading
         return make(self._source, self._table, selection, self.stream_state, window)
 
 

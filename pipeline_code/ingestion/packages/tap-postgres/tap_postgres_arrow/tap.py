@@ -49,7 +49,7 @@ class TapPostgresArrow(Tap):
         th.Property(
             "publication",
             th.StringType,
-            description="Publication whose keyed tables are followed through the log (wal_level=logical), with deletes.",
+            description="Publication whose keyed tables are followed through the log, with deletes.",
         ),
         th.Property(
             "slot",
@@ -124,12 +124,14 @@ class TapPostgresArrow(Tap):
         self._tables = tables
         return [PostgresStream(self, self.source, table) for table in tables]
 
-    def sync_all(self) -> None:
-        """Send all selected streams."""
-        if self.followed is not None:
-            selected = frozenset(stream.name for stream in self.streams.values() if stream.selected)
-            self.followed.prepare(self._tables, selected, {**self.state.get("bookmarks", {}), **self.positions})
-        super().sync_all()
+    @cached_property
+    def followed_from_here(self) -> Followed:
+        """The same with the log read, once a run: only now the SDK has told the state and the selection."""
+        if self.followed is None:
+            raise ValueError("no publication is set: no table follows the log")
+        selected = frozenset(stream.name for stream in self.streams.values() if stream.selected)
+        self.followed.prepare(self._tables, selected, {**self.state.get("bookmarks", {}), **self.positions})
+        return self.followed
 
     def close(self) -> None:
         """End the connections."""
