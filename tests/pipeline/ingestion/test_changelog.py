@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import reading
 from conftest import Shop
 from tap_postgres_arrow import pgoutput
 from tap_postgres_arrow.engine import SourceError
@@ -33,11 +34,13 @@ def followed(new_shop: Callable[[], Shop]) -> Iterator[Shop]:
     shop.execute("alter role reader replication")
     follow(shop)
     yield shop
+    drop_slots(shop)
+
+
+def drop_slots(shop: Shop) -> None:
+    query = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name like %s"
     with shop.connect() as connection:
-        connection.execute(
-            "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name like %s",
-            [f"{shop.slot}%"],
-        )
+        connection.execute(query, [f"{shop.slot}%"])
 
 
 def follow(shop: Shop, **settings: Any) -> None:
@@ -97,6 +100,34 @@ def test_inserts_updates_and_deletes_arrive(followed: Shop) -> None:
     follow(followed)
     assert_followed(followed)
     assert newest(followed)[1]["note"] == "n" * 9000
+
+
+def test_a_merged_table_is_the_source(new_shop: Callable[[], Shop]) -> None:
+    """Log and merge together: after any mix of changes the table holds the source's rows, once each, and no others."""
+    shop = new_shop()
+    shop.slot = f"hw_s{uuid.uuid4().hex[:12]}"
+    shop.contract("key: [order_id]\nwrite: merge\ndeletes: hard\n")
+    shop.execute(
+        ORDERS,
+        "insert into shop.orders select i, 'placed', i, null from generate_series(1, 20) i",
+        "create publication headwater for all tables",
+        "alter role reader replication",
+    )
+    try:
+        follow(shop)
+        shop.execute(
+            "delete from shop.orders where order_id <= 5",
+            "insert into shop.orders values (3, 'back again', 3, null)",
+            "update shop.orders set order_id = 30 where order_id = 10",
+            "update shop.orders set status = 'paid' where order_id = 11",
+            "update shop.orders set status = 'sent' where order_id = 11",
+        )
+        follow(shop)
+        with shop.connect() as connection:
+            source = connection.execute("select order_id, status from shop.orders order by 1").fetchall()
+        assert reading.rows(shop.table("orders"), "order_id", "status") == source
+    finally:
+        drop_slots(shop)
 
 
 def test_records_follow_the_log_too(followed: Shop) -> None:
