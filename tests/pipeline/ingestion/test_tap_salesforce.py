@@ -110,8 +110,13 @@ def test_deleted_records_are_marked(petco: Organisation) -> None:
     assert gone[0]["_sdc_deleted_at"] == gone[0]["SystemModstamp"]
     lines = petco.records(LINES)
     assert [(row["OpportunityId"][:15], row["IsDeleted"]) for row in lines] == [("006Qy0000000002", True)] * 2
-    schema = next(each["schema"] for each in petco.extract() if each["type"] == "SCHEMA" and each["stream"] == LINES)
-    assert schema["properties"]["_sdc_deleted_at"]["x-sql-datatype"] == "timestamp with time zone"
+    petco.replicate()
+    assert petco.table(LINES).schema().find_field("_sdc_deleted_at").field_type == TimestamptzType()
+    marked = [row for row in petco.rows(LINES, "Id") if row["_sdc_deleted_at"] is not None]
+    assert [(row["Id"], row["_sdc_deleted_at"]) for row in marked] == [
+        (row["Id"], row["SystemModstamp"]) for row in marked
+    ]
+    assert {row["Id"] for row in marked} == {row["Id"] for row in lines}
 
 
 def test_query_jobs_and_pages_bring_the_same(petco: Organisation) -> None:
