@@ -71,12 +71,21 @@ def test_a_half_open_door_is_refused(raw: dict[str, Any], path: str, says: str) 
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_client_secret_is_there_and_encrypted(name: str) -> None:
     """It would stand in the stack's file in the repository; or the login would fail for everybody, at run time."""
-    config = {**stack_config("staging"), "headwater:serving": json.dumps(SERVING)}
-    others = {key: value for key, value in SECRETS.items() if key != name}
-    with pytest.raises(pulumi.RunError, match=f"{name} is missing: .*config set --secret"):
-        run_program(config, "staging", others)
-    with pytest.raises(pulumi.RunError, match=f"{name} is in plain text: .*config set --secret"):
-        run_program({**config, name: SECRETS[name]}, "staging", others)
+    serving = settings.parse({**EKS, **changed()}).serving
+    others = [key for key in SECRETS if key != name]
+    short_name = name.partition(":")[2]
+
+    def read(config: dict[str, str]) -> settings.ClientSecrets | None:
+        pulumi.runtime.config.set_all_config(config, others)
+        try:
+            return settings.client_secrets(pulumi.Config("headwater"), serving)
+        finally:
+            pulumi.runtime.config.set_all_config({}, [])
+
+    with pytest.raises(pulumi.RunError, match=f"{short_name} is missing: .*config set --secret"):
+        read({key: SECRETS[key] for key in others})
+    with pytest.raises(pulumi.RunError, match=f"{short_name} is in plain text: .*config set --secret"):
+        read(SECRETS)
 
 
 @pytest.fixture(params=[("staging", "internal"), ("prod", "internet-facing")], ids=lambda each: each[1])
