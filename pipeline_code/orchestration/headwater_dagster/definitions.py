@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from headwater_dagster.defs import dashboards, ingestion, operations, pipeline, transformation
+from headwater_dagster.defs import dashboards, ingestion, maintenance, operations, pipeline, transformation
 
 defs = dg.Definitions.merge(
     ingestion.definitions,
@@ -10,4 +10,5 @@ defs = dg.Definitions.merge(
     dashboards.definitions,
     pipeline.definitions,
     operations.definitions,
+    maintenance.definitions,
 )
