@@ -23,7 +23,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
-LONGEST_RUN_SECONDS = 60
+LONGEST_RUN_SECONDS = 180
 
 
 @dataclass(frozen=True)
