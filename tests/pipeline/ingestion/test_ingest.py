@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Shop
+from conftest import PACKAGES, Shop
 from entry_point import EntryPoint, pipes
 from headwater_ingest.logs import parse
 from headwater_ingest.main import parse_arguments
@@ -48,6 +48,21 @@ def test_requested_stream_that_was_not_loaded_is_a_failure() -> None:
     assert judge(request, report, 0, []).failure == "tap-shop has no stream nope: check the name, or the grants"
     assert judge(ALL, report, 0, []).failure is None
     assert "exited with 1; not loaded: nope" in str(judge(request, report, 1, []).failure)
+
+
+def test_stream_with_a_contract_that_does_not_come_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dropped table is no stream any more: nothing else would say so, and its rows in the lake grow old."""
+    monkeypatch.setenv("HEADWATER_CONTRACTS", str(PACKAGES.parent / "contracts"))
+    request = parse_arguments([])
+    assert request.contracts["orders"] == "shop/orders.yml"
+    assert "stripe_charges" not in request.contracts, "that is another tap's"
+    others = tuple(StreamResult(name, f"raw.{name}", 1, 1, 9, 7, 0.5) for name in request.contracts if name != "orders")
+    result = judge(request, Report(others), 0, [])
+    assert "tap-shop has no stream orders" in str(result.failure)
+    (failed,) = result.failed
+    assert (failed.stream, failed.contract) == ("orders", "shop/orders.yml")
+    assert "take shop/orders.yml away" in failed.findings[0].decision
+    assert judge(request, Report((*others, ORDERS)), 0, []).failure is None
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, PipesContext, open_dagster_pipes
+from headwater_contracts import ContractError, read_sources
+from headwater_contracts.files import ROOT_VARIABLE, root
 
 from headwater_ingest.run import Finding, Request, StreamResult, run
 
@@ -28,7 +30,21 @@ def parse_arguments(arguments: Sequence[str]) -> Request:
     parser.add_argument("--target", default="target-iceberg", help="loader in meltano.yml (default: %(default)s)")
     options = parser.parse_args(arguments)
     streams = tuple(name for item in options.streams.split(",") if (name := item.strip()))
-    return Request(options.tap, options.target, streams, options.full_refresh)
+    return Request(options.tap, options.target, streams, options.full_refresh, contracts_of(options.tap))
+
+
+def contracts_of(tap: str) -> dict[str, str]:
+    """Return stream → file of its contract, for the streams of a tap; none where there is no folder of contracts.
+
+    A contract that can't be read is the target's to name: it fails that stream, not all.
+    """
+    if not os.environ.get(ROOT_VARIABLE):
+        return {}
+    try:
+        sources = read_sources(root())
+    except ContractError:
+        return {}
+    return {each.stream: each.file for source in sources if source.tap == tap for each in source.streams}
 
 
 @contextlib.contextmanager

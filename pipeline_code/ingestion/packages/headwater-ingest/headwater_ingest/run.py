@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -21,12 +21,16 @@ ERROR_LINES = 20
 
 @dataclass(frozen=True)
 class Request:
-    """What to replicate: tap and target as named in meltano.yml; no streams means all that the tap selects."""
+    """What to replicate: tap and target as named in meltano.yml; no streams means all that the tap selects.
+
+    `contracts` are the files of the tap's streams that have one: these have to come.
+    """
 
     tap: str
     target: str
     streams: tuple[str, ...]
     full_refresh: bool
+    contracts: Mapping[str, str] = field(default_factory=dict)
 
     def command(self) -> list[str]:
         """Return the command. The catalog is discovered anew: a new column of the source must not wait for a cache."""
@@ -119,17 +123,33 @@ def read_report(path: Path) -> Report:
 
 
 def judge(request: Request, report: Report, code: int, errors: Sequence[LogLine]) -> RunResult:
-    """Decide whether the run failed: by Meltano's exit code, or by a requested stream that was not loaded."""
+    """Decide whether the run failed: by Meltano's exit code, or by a stream that was not loaded.
+
+    Those have to be loaded that were requested; where none was, those with a contract.
+    """
     streams = report.streams
-    missing = sorted(set(request.streams) - {result.stream for result in streams})
+    missing = sorted(set(request.streams or request.contracts) - {result.stream for result in streams})
     if code != 0:
         said = "\n".join(str(line) for line in errors)
         lost = f"; not loaded: {', '.join(missing)}" if missing else ""
         reason = f"meltano run {request.tap} {request.target} exited with {code}{lost}\n{said}"
         return RunResult(streams, reason, report.failed)
     if missing:
-        return RunResult(streams, f"{request.tap} has no stream {', '.join(missing)}: check the name, or the grants")
+        failed = tuple(FailedStream(name, request.contracts.get(name), (gone(request, name),)) for name in missing)
+        reason = f"{request.tap} has no stream {', '.join(missing)}: check the name, or the grants"
+        return RunResult(streams, reason, (*report.failed, *failed))
     return RunResult(streams, None)
+
+
+def gone(request: Request, stream: str) -> Finding:
+    """Return the finding that a stream which was to be loaded does not exist."""
+    file = request.contracts.get(stream)
+    retire = "" if file is None else f"; or take {file} away, if it is gone for good"
+    return Finding(
+        "missing_stream", "", "fail",
+        f"{stream}: {request.tap} has no such stream: dropped, renamed, or not granted. Its rows in the lake stay",
+        f"Bring the table or the grant back{retire}",
+    )  # fmt: skip
 
 
 def ask_positions(path: Path, streams: Sequence[str]) -> str | None:
