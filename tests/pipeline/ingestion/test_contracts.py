@@ -22,8 +22,10 @@ from headwater_contracts import (
     read_source,
     read_sources,
 )
+from headwater_contracts.render import render
 from headwater_contracts.types import parse_type
 from tap_postgres_arrow.source import Source
+from target_iceberg.contract import proposed
 
 CONTRACTS = PACKAGES.parent / "contracts"
 PETCO = PACKAGES.parents[1] / "sources" / "petco"
@@ -128,6 +130,26 @@ def test_stream_without_a_contract_is_none(tmp_path: Path) -> None:
 def test_quarantine_limit(quarantined: int, read: int, exceeded: bool) -> None:
     """A share of a handful of rows says nothing: one bad row of three must not stop a stream."""
     assert Quarantine().exceeded(quarantined, read) is exceeded
+
+
+def test_contract_written_from_a_loaded_table_agrees_with_its_source(new_shop: Callable[[], Shop]) -> None:
+    """Whoever brings a source begins with what is there: the next run must find nothing to say."""
+    shop = new_shop()
+    shop.execute(
+        'create table shop.orders (order_id int primary key, fee numeric(12,2) not null, "no" text, "1 é\\🐕" real,'
+        " updated_at timestamptz not null default now())",
+        "insert into shop.orders values (1, 2.50, null, 1)",
+    )
+    shop.replicate()
+    written = render(proposed("orders", shop.table("orders").schema(), "updated_at"))
+    shop.contract(written.removeprefix("stream: orders\n"))
+    contract = find(Path(shop.contracts["contracts"]), "orders")
+    assert contract is not None
+    assert (contract.key, contract.replication_key) == (("order_id",), "updated_at")
+    assert list(contract.columns) == ["order_id", "fee", "no", "1 é\\🐕", "updated_at"]
+    shop.execute("update shop.orders set updated_at = now()")
+    shop.replicate()
+    assert shop.findings() == {}
 
 
 def test_contracts_of_the_shop_say_what_its_database_is(new_shop: Callable[[], Shop]) -> None:

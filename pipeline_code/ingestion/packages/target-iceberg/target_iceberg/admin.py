@@ -3,6 +3,7 @@
 target-iceberg-tables positions [STREAM …] {stream: bookmark} of these, or of all, as a tap's `positions_file` wants it;
                                            a run that was killed while it published is completed first
 target-iceberg-tables orphans [--delete]   data and delete files of failed loads, one a line
+target-iceberg-tables contract STREAM      a contract that agrees with the stream's table, as YAML
 target-iceberg-tables replay STREAM        rows of the quarantine once more, those that fit by now into their table
 """
 
@@ -76,12 +77,24 @@ def main() -> None:
     asking.add_argument("streams", nargs="*", help="all if none is given")
     cleaning = commands.add_parser("orphans", help="data files of failed loads")
     cleaning.add_argument("--delete", action="store_true", help="delete them")
+    writing = commands.add_parser("contract", help="a contract that agrees with the stream's table, as YAML")
+    writing.add_argument("stream")
     again = commands.add_parser("replay", help="try the rows that are set aside once more")
     again.add_argument("stream")
     options = parser.parse_args()
     lake = load_catalog(options.catalog)
     if options.command == "positions":
         json.dump(positions(lake, options.namespace, options.streams), sys.stdout)
+        return
+    if options.command == "contract":
+        from headwater_contracts.render import render
+
+        from target_iceberg.contract import proposed
+
+        for table in tables_of(lake, options.namespace, [options.stream]):
+            position = read_position(table.metadata)
+            bookmark = {} if position is None else position.bookmark
+            sys.stdout.write(render(proposed(options.stream, table.schema(), bookmark.get("replication_key"))))
         return
     if options.command == "replay":
         from target_iceberg.replay import replay

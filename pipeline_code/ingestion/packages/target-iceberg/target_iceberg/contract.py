@@ -1,9 +1,12 @@
-"""The contracts that this target works by."""
+"""The contracts that this target works by, and a first one made from what was loaded."""
 
 from __future__ import annotations
 
-from headwater_contracts import Contract, find
+from headwater_contracts import Column, Contract, find
 from headwater_contracts.files import root
+from pyiceberg.schema import Schema
+
+from target_iceberg.types import LOADED_AT, contract_type
 
 
 def contract_of(folder: str | None, stream: str) -> Contract:
@@ -13,3 +16,15 @@ def contract_of(folder: str | None, stream: str) -> Contract:
     """
     found = find(root(folder), stream) if folder else None
     return found if found is not None else Contract("", stream)
+
+
+def proposed(stream: str, table: Schema, replication_key: str | None = None) -> Contract:
+    """Return the contract that agrees with a stream's table as it is."""
+    columns = {
+        field.name: Column(field.name, contract_type(field.field_type), required=field.required)
+        for field in table.fields
+        if field.name != LOADED_AT and not field.name.startswith("_sdc_")
+    }
+    names = table.identifier_field_names()
+    key = tuple(name for name in columns if name in names)
+    return Contract("", stream, version=1, key=key, replication_key=replication_key, columns=columns)
