@@ -55,6 +55,8 @@ class Connection:
         )
         self._duck.load_extension(str(extension()))
         self._duck.execute("set TimeZone = 'UTC'")
+        # After two seconds of a query it would be drawn on standard output, between the tap's messages.
+        self._duck.execute("set enable_progress_bar = false")
         secret = {name: literal(str(config[name])) for name in ("host", "port", "database", "user", "password")}
         options = f"{CLIENT} options='-c lock_timeout={LOCK_TIMEOUT}' sslmode={config['sslmode']}"
         try:
