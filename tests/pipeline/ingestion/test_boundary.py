@@ -142,3 +142,10 @@ def test_bookmark_survives_the_state_and_never_goes_back() -> None:
 
 def test_bookmark_of_another_replication_key_is_not_used() -> None:
     assert bookmark_from_state(Bookmark(NOW, "a", 90).to_state("created_at"), KEY) is None
+
+
+def test_clock_that_was_set_back_moves_the_scan_back() -> None:
+    """New rows are then dated before the bookmark, by more than the window for late commits."""
+    back = NOW - 3 * DAY
+    condition = changed_since(Bookmark(NOW, "a", 5), Snapshot("a", 7, 9, back), KEY, DAY)
+    assert f"timestamptz '{(back - DAY).isoformat()}'" in condition

@@ -90,7 +90,8 @@ def changed_since(bookmark: Bookmark, snapshot: Snapshot, column: Column, late_w
     written_since = f"(({snapshot.xmax} - xmin::text::bigint) & 4294967295) <= {snapshot.xmax - bookmark.xmin}"
     if isinstance(bookmark.key, int):
         return written_since  # ids of concurrent inserts commit in any order, by any distance
-    start = bookmark.key - late_window
+    # A clock that was set back dates new rows before the bookmark: the scan begins where the clock is now.
+    start = _capped(bookmark.key, snapshot, column) - late_window
     return f"{_or_null(f'{key} > {_literal(start)}', column)} and {written_since}"
 
 
