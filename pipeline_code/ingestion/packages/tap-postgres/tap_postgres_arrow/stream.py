@@ -46,12 +46,12 @@ class PostgresStream(Stream):
     def _increment_stream_state(self, latest_record: Any, *, context: Any = None) -> None:
         """Rows come unsorted: no single record moves the bookmark."""
 
+    def announce(self) -> None:
+        """Say in the state that the stream is to be read, and from where; the tap sends it before the first stream."""
+        self._reading().begin(self._positions.get(self.name))
+
     def _write_schema_message(self) -> None:
         reading = self._reading()
-        reading.begin(self._positions.get(self.name))
-        # Before anything is sent: a target that finds its marker in the last state knows that the stream was cut off.
-        self.state_manager.is_flushed = False
-        self._write_state_message()
         super()._write_schema_message()
         full_table = self.replication_method == catalog.FULL_TABLE
         if not full_table and reading.is_complete and self.emit_activate_version_messages:

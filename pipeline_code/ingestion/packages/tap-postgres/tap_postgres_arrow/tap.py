@@ -124,6 +124,14 @@ class TapPostgresArrow(Tap):
         self._tables = tables
         return [PostgresStream(self, self.source, table) for table in tables]
 
+    def _set_compatible_replication_methods(self) -> None:
+        # The SDK's last step before its first STATE message. A target that finds the marker of a stream in the last
+        # state knows that the stream was cut off, or never came.
+        super()._set_compatible_replication_methods()
+        for stream in self.streams.values():
+            if isinstance(stream, PostgresStream) and stream.selected:
+                stream.announce()
+
     @cached_property
     def followed_from_here(self) -> Followed:
         """The same with the log read, once a run: only now the SDK has told the state and the selection."""
