@@ -72,7 +72,7 @@ class Ingestion:
             *({"type": "RECORD", "stream": stream, "record": order} for order in orders),
             {"type": "STATE", "value": {"bookmarks": {stream: bookmark(orders[-1])}}},
         ]
-        done = self.run("-m", "target_iceberg.target", lines="".join(json.dumps(each) + "\n" for each in messages))
+        done = self.run("-m", "target_iceberg.main", lines="".join(json.dumps(each) + "\n" for each in messages))
         assert done.returncode == 0, done.stderr[-3000:]
         return dict(json.loads(done.stdout.splitlines()[-1]))
 

@@ -38,6 +38,8 @@ from pyiceberg.table import Table  # noqa: E402
 from tap_postgres_arrow.main import BulkRun  # noqa: E402
 from tap_postgres_arrow.settings import for_bulk  # noqa: E402
 from tap_postgres_arrow.tap import TapPostgresArrow  # noqa: E402
+from target_iceberg.main import BulkTarget  # noqa: E402
+from target_iceberg.settings import for_bulk as target_for_bulk  # noqa: E402
 from target_iceberg.target import TargetIceberg  # noqa: E402
 
 PASSWORD = "p@ss/w:rd"  # what a URI would take apart
@@ -171,9 +173,13 @@ class Shop:
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
             fixed = {"namespace": self.namespace, "validate_records": False}
-            target = TargetIceberg(config={**fixed, **self.contracts, **settings})
+            config = {**fixed, **self.contracts, **settings}
+            chosen = target_for_bulk(config)
             try:
-                target.listen(io.StringIO(lines.rstrip("\n") + "\n"))
+                if chosen is not None:  # as the target's command decides
+                    BulkTarget(config, chosen).listen(line + "\n" for line in lines.split("\n") if line)
+                else:
+                    TargetIceberg(config=config).listen(io.StringIO(lines.rstrip("\n") + "\n"))
             finally:
                 for line in output.getvalue().splitlines():
                     self.state = json.loads(line)

@@ -83,7 +83,8 @@ def run_tap(config: dict[str, Any], state: dict[str, Any], pipe: str, log: str, 
 
 def run_target(config: dict[str, Any], pipe: str, output: str, log: str, fault: Fault | None) -> None:
     """Run the target with standard input from the named pipe and standard output in a file."""
-    from target_iceberg.target import TargetIceberg
+    from target_iceberg.main import BulkTarget
+    from target_iceberg.settings import for_bulk
 
     _become(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     _become(os.open(pipe, os.O_RDONLY), 0)
@@ -91,7 +92,9 @@ def run_target(config: dict[str, Any], pipe: str, output: str, log: str, fault: 
     sys.stdin, sys.stdout = os.fdopen(0, "r"), os.fdopen(1, "w")
     if fault is not None and fault.process == "target":
         fault.arm()
-    TargetIceberg(config=config).listen(sys.stdin)
+    settings = for_bulk(config)
+    assert settings is not None
+    BulkTarget(config, settings).listen(sys.stdin)
     sys.stdout.flush()
 
 
@@ -118,7 +121,8 @@ def _fork_server() -> ForkServerContext:
             "crash_processes",
             "tap_postgres_arrow.main",
             "tap_postgres_arrow.arrow",
-            "target_iceberg.target",
+            "target_iceberg.main",
+            "target_iceberg.run",
             "pyiceberg.catalog.sql",
         ]
     )

@@ -18,7 +18,7 @@ MODULES = {
     "tap-postgres-arrow": "tap_postgres_arrow.main",
     "tap-salesforce": "tap_salesforce.tap",
     "tap-stripe": "tap_stripe.tap",
-    "target-iceberg": "target_iceberg.target",
+    "target-iceberg": "target_iceberg.main",
     "target-iceberg-tables": "target_iceberg.admin",
 }
 

@@ -30,10 +30,11 @@ ROWS = 4_000
 CHANGED = 300
 RANDOM_KILLS = int(os.environ.get("HEADWATER_RANDOM_KILLS", "6"))
 
-SINK = "target_iceberg.sink:IcebergSink"
+BATCH = "target_iceberg.batches:Batch"
 LOAD = "target_iceberg.load:Load"
 FILE = "target_iceberg.datafile:DataFileWriter"
-TARGET = "target_iceberg.target:TargetIceberg"
+RUN = "target_iceberg.run:Run"
+STATE = "target_iceberg.main:write_state"
 SNAPSHOT = "target_iceberg.snapshot"
 CATALOG = "pyiceberg.catalog.sql:SqlCatalog"
 OUTPUT = "pyiceberg.io.pyarrow:PyArrowFileIO.new_output"
@@ -57,25 +58,49 @@ FAULTS = [
     Fault("tap", "after", "tap_postgres_arrow.handover:send", 2),
     Fault("tap", "after", f"{OUT}.state", 2),
     Fault("tap", "after", f"{OUT}.state", 3),
-    Fault("target", "before", "target_iceberg.target:load_catalog"),
+    Fault("target", "before", "pyiceberg.catalog:load_catalog"),
     Fault("target", "before", "target_iceberg.load:ensure_table"),
     Fault("target", "after", "target_iceberg.load:ensure_table"),
     Fault("target", "before", "target_iceberg.pipe:read"),
     Fault("target", "before", f"{LOAD}.write"),
     Fault("target", "after", f"{FILE}.__init__"),
     Fault("target", "after", f"{LOAD}.write"),
-    Fault("target", "after", f"{SINK}.process_batch_files"),
-    Fault("target", "after", f"{SINK}.process_batch_files", 2),
-    Fault("target", "before", f"{TARGET}.process_endofpipe"),
+    Fault("target", "after", f"{BATCH}.store"),
+    Fault("target", "after", f"{BATCH}.store", 2),
+    Fault("target", "before", f"{RUN}.finish"),
     Fault("target", "before", f"{FILE}.close"),
     Fault("target", "after", f"{FILE}.close"),
     Fault("target", "before", f"{LOAD}.prepare"),
     Fault("target", "after", f"{LOAD}.prepare", 2),
-    Fault("target", "before", f"{TARGET}._write_state_message"),
-    Fault("target", "after", f"{TARGET}._write_state_message"),
+    Fault("target", "before", STATE),
+    Fault("target", "after", STATE),
+]
+PASSAGE = [
+    Fault("tap", "before", "tap_postgres_arrow.handover:Answer.read"),
+    Fault("tap", "after", "tap_postgres_arrow.handover:Answer.read"),
+    Fault("tap", "before", "tap_postgres_arrow.engine:Connection.copy", 2),
+    Fault("tap", "after", "tap_postgres_arrow.engine:Connection.copy"),
+    Fault("tap", "before", "tap_postgres_arrow.parquet:check"),
+    Fault("tap", "after", "tap_postgres_arrow.parquet:write"),
+    Fault("tap", "after", "tap_postgres_arrow.parquet:write", 2),
+    Fault("target", "before", "target_iceberg.pipe:answer"),
+    Fault("target", "after", "target_iceberg.pipe:answer"),
+    Fault("target", "after", "target_iceberg.pipe:answer", 2),
+    Fault("target", "before", "target_iceberg.load:ensure_table"),
+    Fault("target", "before", f"{LOAD}.receive"),
+    Fault("target", "before", "target_iceberg.passage:with_field_ids"),
+    Fault("target", "after", f"{LOAD}.receive"),
+    Fault("target", "after", f"{LOAD}.adopt"),
+    Fault("target", "before", f"{LOAD}.adopt", 2),
+    Fault("target", "after", f"{BATCH}.store"),
+    Fault("target", "before", f"{RUN}.finish"),
+    Fault("target", "before", SESSION),
+    Fault("target", "after", SESSION),
+    Fault("target", "before", STATE),
+    Fault("target", "after", STATE),
 ]
 PUBLICATION = [
-    Fault("target", "before", "target_iceberg.target:together"),
+    Fault("target", "before", "target_iceberg.run:together"),
     Fault("target", "before", OUTPUT, 3),  # the first table's manifest
     Fault("target", "before", OUTPUT, 4),  # its manifest list
     Fault("target", "before", OUTPUT, 5),  # its metadata
@@ -94,8 +119,8 @@ PUBLICATION = [
     Fault("target", "before", SESSION, 4),
     Fault("target", "after", SESSION, 4),
     Fault("target", "after", f"{LOAD}.publish", 2),
-    Fault("target", "before", "target_iceberg.target:report"),
-    Fault("target", "before", f"{TARGET}._write_state_message"),
+    Fault("target", "before", "target_iceberg.run:report"),
+    Fault("target", "before", STATE),
 ]
 MERGE = [
     Fault("target", "before", "target_iceberg.merge:equality_deletes"),
@@ -113,6 +138,7 @@ class Log:
     shop: Shop
     expected: dict[str, Counter[tuple[int, int]]]
     write: str = "append"
+    layout: str = "arrow"
     positions_are_asked: bool = True
     state: dict[str, Any] = field(default_factory=dict)
 
@@ -132,7 +158,7 @@ class Log:
     def run(self, fault: Fault | None = None, interrupt: Callable[[int, int], None] | None = None) -> Outcome:
         """Run once as headwater-ingest does, and keep the state as Meltano does."""
         settings = {**self.shop.settings}
-        settings["batch_config"] = {**settings["batch_config"], "encoding": {"format": "arrow"}}
+        settings["batch_config"] = {**settings["batch_config"], "encoding": {"format": self.layout}}
         if self.positions_are_asked:
             path = self.shop.folder / "positions.json"
             path.parent.mkdir(exist_ok=True)
@@ -210,6 +236,12 @@ def test_kill_at_every_step(log: Log) -> None:
     log.survive(FAULTS)
 
 
+def test_kill_at_every_step_of_a_passage(log: Log) -> None:
+    """A file that passes through as the engine writes it counts only when it is complete and its values are checked."""
+    log.layout = "pipe"
+    log.survive(PASSAGE)
+
+
 def test_kill_while_tables_are_published(log: Log) -> None:
     """Half a run that stays half: dashboards would join new orders with old items."""
     log.survive(PUBLICATION)
@@ -247,7 +279,7 @@ def test_kill_during_the_recovery_from_a_kill(log: Log, write: str) -> None:
         Fault("target", "after", "target_iceberg.load:ensure_table"),
         Fault("target", "after", f"{FILE}.close"),
         Fault("target", "after", SESSION),
-        Fault("target", "before", f"{TARGET}._write_state_message"),
+        Fault("target", "before", STATE),
         Fault("tap", "after", f"{OUT}.write", 3),
     ],
     ids=str,
@@ -296,7 +328,7 @@ def test_state_lost_after_the_commit_is_noticed_without_positions(log: Log) -> N
     log.positions_are_asked = False
     assert log.run().complete
     log.change()
-    log.run(Fault("target", "before", f"{TARGET}._write_state_message"))
+    log.run(Fault("target", "before", STATE))
     refused = log.run()
     assert refused.target != 0
     assert "rows would be doubled or lost" in refused.log

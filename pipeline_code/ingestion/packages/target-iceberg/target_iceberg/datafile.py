@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import IO, Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyiceberg.io.pyarrow import (
+    DataFileStatistics,
+    MetricModeTypes,
+    MetricsMode,
+    StatisticsCollector,
     compute_statistics_plan,
     data_file_statistics_from_parquet_metadata,
     parquet_path_to_id_mapping,
@@ -17,11 +22,13 @@ from pyiceberg.schema import sanitize_column_names
 from pyiceberg.table import Table
 from pyiceberg.table.locations import load_location_provider
 from pyiceberg.typedef import Record
+from pyiceberg.types import DateType, TimestampType, TimestamptzType
 
 ROW_GROUP_BYTES = 64 << 20
 """Arrow bytes of a row group; encoded and compressed it is a quarter of that, which is the writer's memory."""
 MOST_ROWS_OF_A_GROUP = 1 << 20
 _CODECS = {"uncompressed": "none"}
+_TEMPORAL = (DateType, TimestampType, TimestamptzType)
 _ENOUGH_TO_JUDGE = 1_000
 
 
@@ -42,7 +49,7 @@ class DataFileWriter:
             raise NotImplementedError(f"table {'.'.join(table.name())} is partitioned; the target writes none such")
         properties = table.properties
         self._table = table
-        self.path = load_location_provider(table.location(), properties).new_data_location(name)
+        self.path = location_of(table, name)
         self._output = table.io.new_output(self.path)
         self._stream = self._output.create(overwrite=True)
         codec = properties.get("write.parquet.compression-codec", "zstd")
@@ -72,20 +79,49 @@ class DataFileWriter:
         with self._stream:
             self._writer.close()
         schema = sanitize_column_names(self._table.schema())
-        statistics = data_file_statistics_from_parquet_metadata(
-            parquet_metadata=self._writer.writer.metadata,
-            stats_columns=compute_statistics_plan(schema, self._table.properties),
-            parquet_column_mapping=parquet_path_to_id_mapping(schema),
-        )
-        return DataFile.from_args(
-            content=DataFileContent.DATA,
-            file_path=self.path,
-            file_format=FileFormat.PARQUET,
-            partition=Record(),
-            file_size_in_bytes=len(self._output),
-            sort_order_id=None,
-            spec_id=self._table.metadata.default_spec_id,
-            equality_ids=None,
-            key_metadata=None,
-            **statistics.to_serialized_dict(),
-        )
+        plan = compute_statistics_plan(schema, self._table.properties)
+        statistics = statistics_of(self._writer.writer.metadata, plan, parquet_path_to_id_mapping(schema))
+        return manifest_entry(self._table, self.path, len(self._output), statistics)
+
+
+def location_of(table: Table, name: str) -> str:
+    """Return where the data file `name` of a table is stored."""
+    return load_location_provider(table.location(), table.properties).new_data_location(name)
+
+
+def statistics_of(
+    metadata: pq.FileMetaData, plan: dict[int, StatisticsCollector], ids: dict[str, int]
+) -> DataFileStatistics:
+    """Return the statistics of a file's columns as `plan` wants them. `ids`: column's path → field id.
+
+    Columns of dates and times are left without bounds where Python has no object for one (before 1, after 9999).
+    """
+    try:
+        return data_file_statistics_from_parquet_metadata(metadata, plan, ids)
+    except OverflowError:
+        temporal = {key for key, each in plan.items() if isinstance(each.iceberg_type, _TEMPORAL)}
+        bare = {key: without_bounds(each) if key in temporal else each for key, each in plan.items()}
+        return data_file_statistics_from_parquet_metadata(metadata, bare, ids)
+
+
+def without_bounds(wanted: StatisticsCollector) -> StatisticsCollector:
+    """Return the same statistics without bounds."""
+    if wanted.mode.type is MetricModeTypes.NONE:
+        return wanted
+    return dataclasses.replace(wanted, mode=MetricsMode(MetricModeTypes.COUNTS))
+
+
+def manifest_entry(table: Table, path: str, size: int, statistics: DataFileStatistics) -> DataFile:
+    """Return the entry of a data file of `size` bytes in a manifest."""
+    return DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=path,
+        file_format=FileFormat.PARQUET,
+        partition=Record(),
+        file_size_in_bytes=size,
+        sort_order_id=None,
+        spec_id=table.metadata.default_spec_id,
+        equality_ids=None,
+        key_metadata=None,
+        **statistics.to_serialized_dict(),
+    )

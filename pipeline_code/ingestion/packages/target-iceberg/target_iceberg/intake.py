@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -77,6 +77,18 @@ class Intake:
             batch = batch.filter(keep)
             arrays = {name: array.filter(keep) for name, array in arrays.items()}
         self._store(batch, arrays)
+
+    def receive(self, chunks: Iterable[bytes]) -> int:
+        """Store a Parquet file as it is, or its rows one by one where they don't fit so. Returns the rows that came."""
+        passage = self.load.receive(chunks, self.plan.columns)
+        if passage.rows and not self.plan.casts and self._watched is None and passage.misfit is None:
+            self.load.adopt(passage)
+            self.stored += passage.rows
+        else:
+            with passage:
+                for batch in passage.batches():
+                    self.write(batch)
+        return passage.rows
 
     def set_aside(self, rejected: Rejected) -> None:
         """Take a row that the tap could not send."""
@@ -212,6 +224,12 @@ class Refusal:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Drop rows."""
+
+    def receive(self, chunks: Iterable[bytes]) -> int:
+        """Drop a file; the tap must get rid of it."""
+        for _ in chunks:
+            pass
+        return 0
 
     def set_aside(self, rejected: Rejected) -> None:
         """Drop a row."""

@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -21,11 +21,13 @@ from target_iceberg.deletes import Keys
 from target_iceberg.merge import delete_files, kept_rows
 from target_iceberg.mode import WriteMode
 from target_iceberg.part import Layout, Part, file_name
+from target_iceberg.passage import Passage
 from target_iceberg.position import Position, read_position, settled
 from target_iceberg.publish import MODE, RefusedLoadError
 from target_iceberg.report import LoadResult
 from target_iceberg.snapshot import Attempt, Change, commit
 from target_iceberg.tables import ensure_table
+from target_iceberg.types import LOADED_AT
 
 APPEND = WriteMode()
 
@@ -101,6 +103,15 @@ class Load:
         self._part.write(batch)
         self._received += batch.num_rows
         self._seconds += time.monotonic() - started
+
+    def receive(self, chunks: Iterable[bytes], columns: Mapping[str, str]) -> Passage:
+        """Store a Parquet file as it comes, beside the table. `columns`: name in the file → name in the table."""
+        return Passage(self._table, *self._new_file(), chunks, {**columns, LOADED_AT: LOADED_AT})
+
+    def adopt(self, passage: Passage) -> None:
+        """Make a file that was received part of the load."""
+        self._part.files[passage.number] = passage.adopt()
+        self._received += passage.rows
 
     def prepare(self, bookmark: dict[str, Any]) -> bool:
         """Finish all files; return whether there is anything to commit. `bookmark` is where the stream then stands.

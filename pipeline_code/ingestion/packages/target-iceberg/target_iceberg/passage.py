@@ -1,0 +1,160 @@
+"""A Parquet file on its way from the tap to the table's storage: it passes as it is, but for its footer."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Self, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyiceberg.io.pyarrow import compute_statistics_plan
+from pyiceberg.manifest import DataFile
+from pyiceberg.schema import sanitize_column_names
+from pyiceberg.table import Table
+
+from target_iceberg.datafile import location_of, manifest_entry, statistics_of, without_bounds
+from target_iceberg.footer import MAGIC, TAIL_BYTES, with_field_ids
+from target_iceberg.pipe import BrokenStreamError
+from target_iceberg.tables import file_schema
+
+HELD_BYTES = 8 << 20
+"""Bytes of a file's end that are held back, because the footer is among them: about 200 a column and row group."""
+READ_ROWS = 65_536
+
+
+class Passage:
+    """A stored file that is not part of the table yet: `adopt` it, or, as a context, take its `batches`."""
+
+    def __init__(
+        self, table: Table, name: str, number: int, chunks: Iterable[bytes], columns: Mapping[str, str]
+    ) -> None:
+        """Store what comes in `chunks` as data file `name`, the load's `number`th.
+
+        `columns`: name in the file → name in the table.
+
+        Nothing is stored of a file without rows. Raises BrokenStreamError for what is no complete Parquet file.
+        """
+        self._table, self._columns, self.number = table, columns, number
+        self.path = location_of(table, name)
+        self._output = table.io.new_output(self.path)
+        fields = {field.name: field.field_id for field in table.schema().fields}
+        self._ids = {sent: fields[stored] for sent, stored in columns.items() if stored in fields}
+        held = bytearray()
+        ready = _holding_back(chunks, held)
+        first = next(ready, None)
+        if first is None and _metadata(_footer(held)).num_rows == 0:
+            self.metadata, self.rows = _metadata(_footer(held)), 0
+            return
+        try:
+            with self._output.create(overwrite=True) as stream:
+                for chunk in itertools.chain([] if first is None else [first], ready):
+                    stream.write(chunk)
+                footer = _footer(held)
+                self.metadata = _metadata(footer)
+                changed = with_field_ids(footer, self._ids)
+                stream.write(bytes(held[: len(held) - TAIL_BYTES - len(footer)]))
+                stream.write(changed + len(changed).to_bytes(4, "little") + MAGIC)
+        except BaseException:
+            table.io.delete(self.path)
+            raise
+        self.rows = self.metadata.num_rows
+
+    @property
+    def misfit(self) -> str | None:
+        """Why the file can't be part of the table as it is; None if it can."""
+        if not self._table.spec().is_unpartitioned():
+            return "the table is partitioned"
+        stored = {self._columns.get(name): field for name, field in _fields(self.metadata).items()}
+        nulls = self._nulls()
+        wanted = {field.name: each for field, each in zip(self._table.schema().fields, self._arrow(), strict=True)}
+        for name, field in wanted.items():
+            if name not in stored:
+                if not field.nullable:
+                    return f"it lacks the required column {name}"
+                continue
+            sent = stored[name]
+            if sent.type != field.type and not _is_promoted(sent.type, field.type):
+                return f"column {name} has type {sent.type}, the table has {field.type}"
+            if not field.nullable and nulls[sent.name] != 0:
+                return f"column {name}: null in a required column"
+        return None
+
+    def adopt(self) -> DataFile:
+        """Return the file's entry for a manifest, with the statistics of its columns."""
+        plan = compute_statistics_plan(sanitize_column_names(self._table.schema()), self._table.properties)
+        kinds = {
+            field.field_id: each.type for field, each in zip(self._table.schema().fields, self._arrow(), strict=True)
+        }
+        for name, field in _fields(self.metadata).items():
+            number = self._ids[name]
+            if field.type != kinds[number]:
+                # Bounds are written in the table's type: without them nothing is wrongly skipped.
+                plan[number] = without_bounds(plan[number])
+        statistics = statistics_of(self.metadata, plan, self._ids)
+        return manifest_entry(self._table, self.path, len(self._output), statistics)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows, without the columns that the tap does not send itself."""
+        if self.rows == 0:
+            return
+        names = [name for name in _fields(self.metadata) if name in self._columns]
+        with self._output.to_input_file().open() as stream, pq.ParquetFile(cast(pa.NativeFile, stream)) as file:
+            yield from file.iter_batches(READ_ROWS, columns=names)
+
+    def __enter__(self) -> Self:
+        """Read the file, to delete it then."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Delete the file."""
+        if self.rows:
+            self._table.io.delete(self.path)
+
+    def _arrow(self) -> pa.Schema:
+        return file_schema(self._table.schema())
+
+    def _nulls(self) -> dict[str, int | None]:
+        """Return the number of nulls of each column of the file; None where the file does not tell."""
+        found: dict[str, int | None] = {}
+        for number in range(self.metadata.num_columns):
+            counts = []
+            for group in range(self.metadata.num_row_groups):
+                statistics = self.metadata.row_group(group).column(number).statistics
+                counts.append(statistics.null_count if statistics is not None and statistics.has_null_count else None)
+            name = self.metadata.schema.column(number).name
+            found[name] = None if None in counts else sum(count for count in counts if count is not None)
+        return found
+
+
+def _is_promoted(sent: pa.DataType, table: pa.DataType) -> bool:
+    """Whether readers of Iceberg promote the values: int → long, float → double, more digits before the point."""
+    if pa.types.is_decimal(sent) and pa.types.is_decimal(table):
+        return bool(sent.scale == table.scale and sent.precision < table.precision)
+    return (sent, table) in {(pa.int32(), pa.int64()), (pa.float32(), pa.float64())}
+
+
+def _holding_back(chunks: Iterable[bytes], held: bytearray) -> Iterator[bytes]:
+    """Yield the bytes of `chunks` as they come, but for the last HELD_BYTES, which are left in `held`."""
+    for chunk in chunks:
+        held += chunk
+        if len(held) >= 2 * HELD_BYTES:
+            ready = bytes(held[:-HELD_BYTES])
+            del held[:-HELD_BYTES]
+            yield ready
+
+
+def _footer(held: bytearray) -> bytes:
+    """Return the footer at the end of a file. BrokenStreamError if there is none."""
+    size = int.from_bytes(held[-TAIL_BYTES : -len(MAGIC)], "little")
+    if held[-len(MAGIC) :] != MAGIC or size > len(held) - TAIL_BYTES:
+        raise BrokenStreamError("the Parquet file ended without its footer: the tap ended before it had sent all rows")
+    return bytes(held[-TAIL_BYTES - size : -TAIL_BYTES])
+
+
+def _metadata(footer: bytes) -> pq.FileMetaData:
+    return pq.read_metadata(pa.BufferReader(MAGIC + footer + len(footer).to_bytes(4, "little") + MAGIC))
+
+
+def _fields(metadata: pq.FileMetaData) -> dict[str, pa.Field]:
+    return {field.name: field for field in metadata.schema.to_arrow_schema()}
