@@ -58,4 +58,4 @@ lint:
 lock:
 	@$(HEADWATER) lock
 bench:
-	@$(HEADWATER) bench $(call option,restart,--restart)
+	@$(HEADWATER) bench $(call option,only,--only) $(call option,restart,--restart)

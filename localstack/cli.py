@@ -61,6 +61,7 @@ def _destroy(parser: argparse.ArgumentParser) -> None:
 
 def _bench(parser: argparse.ArgumentParser) -> None:
     _flag(parser, "--restart", "also measure `make down` and the `make up` after it (restart=1)")
+    parser.add_argument("--only", choices=("platform", "ingestion"), default="platform", help="what (only=ingestion)")
 
 
 def _logs(parser: argparse.ArgumentParser) -> None:
@@ -140,7 +141,7 @@ COMMANDS = (
     Command("test", "the test suite; `only=` one part of it", "make test only=unit k=settings", _test),
     Command("lint", "all static checks", "make lint"),
     Command("lock", "write all lock files anew from their inputs", "make lock"),
-    Command("bench", "measure the running platform, write docs/benchmarks.md", "make bench restart=1", _bench),
+    Command("bench", "measure platform or ingestion, write docs/benchmarks.md", "make bench only=ingestion", _bench),
     Command("help", "this list", "make help"),
 )
 

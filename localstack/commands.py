@@ -73,7 +73,7 @@ def _with_console(chosen: argparse.Namespace, home: Home) -> int:
             case "preview":
                 return previewing.run(home, console, chosen.stack, diff=chosen.diff)
             case _:
-                return _bench(home, restart=chosen.restart)
+                return _bench(home, chosen.only, restart=chosen.restart)
     except StepFailed as error:
         console.report(error)
         raise
@@ -97,10 +97,16 @@ def _run_pipeline(home: Home, console: Console) -> int:
     return 0
 
 
-def _bench(home: Home, *, restart: bool) -> int:
+def _bench(home: Home, only: str, *, restart: bool) -> int:
     from localstack.stack import CHECKOUT
 
     argv = [sys.executable, "-m", "tests.benchmarks.measure", *(["--restart"] if restart else [])]
+    if only == "ingestion":
+        from localstack import image_venv
+
+        python = image_venv.ensure(home, "ingestion", Console("bench", home.logs))
+        argv = [sys.executable, "-m", "tests.benchmarks.ingestion", "--python", str(python), "--cache"]
+        argv += [str(home.cache / "bench"), "--write"]
     return subprocess.run(argv, env=home.environment(), cwd=CHECKOUT, check=False).returncode
 
 

@@ -1,119 +1,59 @@
-"""Measure Postgres → Iceberg side by side and write the table of docs/ingestion.md.
+"""Measure Postgres → Iceberg side by side and write the table of docs/benchmarks.md: `make bench only=ingestion`.
 
-    python -m tests.benchmarks.ingestion --python PYTHON [--rows 2000000] [--runs 3] [--write]
-
-PYTHON is that of the ingestion image's environment (requirements/test.lock). A private PostgreSQL is started; the
-lake is a folder with a SQL catalog, or whatever PYICEBERG_CATALOG__LAKE__… names. Each way runs once unmeasured, then
-`--runs` times; the median by CPU is shown. CPU seconds stand firm on a busy machine, rows a second do not.
+A private PostgreSQL is started, and a private lake (lake.py). The peers are installed from their lock files in peers/
+into environments of their own, which are kept. Each way runs once unmeasured, then `--runs` times; the median by CPU is
+shown. CPU seconds stand firm on a busy machine; rows a second are to be read beside those of `COPY`.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
+from tests.benchmarks.cost import Cost, measure
+from tests.benchmarks.lake import lake
 from tests.benchmarks.measure import machine, write
 from tests.benchmarks.postgres import PASSWORD, Server, server
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PAGE = ROOT / "docs" / "ingestion.md"
+PAGE = ROOT / "docs" / "benchmarks.md"
+MARKERS = ("<!-- ingestion: begin -->", "<!-- ingestion: end -->")
+PEERS = ("engines", "dlt", "sling")
+RECORDS = 200_000
+"""Rows of the slow ways: at a rate of records, the whole table takes minutes."""
 INGESTION = ROOT / "pipeline_code" / "ingestion"
 PACKAGES = os.pathsep.join(str(path) for path in sorted((INGESTION / "packages").iterdir()))
-PEERS = [
-    "adbc-driver-manager==1.13.0",
-    "adbc-driver-postgresql==1.13.0",
-    "duckdb==1.5.5",
-    "duckdb-extension-postgres-scanner==1.5.5",
-    "pyarrow==26.0.1",
-    "pyiceberg[pyarrow,pyiceberg-core,sql-sqlite]==0.12.0",
-]
-SAMPLE_SECONDS = 0.05
-
-
-@dataclass(frozen=True)
-class Cost:
-    """One run: wall and CPU seconds, and the greatest memory of its processes together in MiB (RSS and PSS)."""
-
-    wall: float
-    cpu: float
-    rss: float
-    pss: float
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way to move the table. `parts`: files that measured parts write, whose sum is its cost (else the whole)."""
+    """A way to move the table. `parts`: files that measured parts write, whose sum is its cost (else the whole).
+
+    `rows`, if not all, is how many it moves.
+    """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     parts: Path | None = None
-
-
-def descendants(process: int) -> list[int]:
-    """Return the process ids of a tree, its root included."""
-    found = [process]
-    for parent in found:
-        try:
-            found += [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-        except FileNotFoundError:
-            continue
-    return found
-
-
-def memory(process: int) -> tuple[float, float]:
-    """Return RSS and PSS of a process tree in MiB."""
-    total = {"Rss:": 0, "Pss:": 0}
-    for each in descendants(process):
-        try:
-            lines = Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        for line in lines:
-            key, value, *_ = [*line.split(), "0"]
-            if key in total:
-                total[key] += int(value)
-    return total["Rss:"] / 1024, total["Pss:"] / 1024
-
-
-def measure(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Cost:
-    """Run a command to its end. Raises RuntimeError with the end of its output when it fails."""
-    peak = [0.0, 0.0]
-    ended = threading.Event()
-
-    def watch(process: int) -> None:
-        while not ended.wait(SAMPLE_SECONDS):
-            peak[:] = [max(pair) for pair in zip(peak, memory(process), strict=True)]
-
-    with log.open("wb") as output:
-        started = time.monotonic()
-        child = subprocess.Popen(command, env={**os.environ, **environment}, stdout=output, stderr=output)
-        watcher = threading.Thread(target=watch, args=(child.pid,))
-        watcher.start()
-        _, status, usage = os.wait4(child.pid, 0)
-        wall = time.monotonic() - started
-        ended.set()
-        watcher.join()
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{log.read_text(errors='replace')[-3000:]}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, *peak)
+    rows: int | None = None
 
 
 def cost(way: Way, log: Path) -> Cost:
@@ -144,14 +84,14 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """Stands for a plugin's command, so that Meltano's own cost can be told from the plugins'."""
 
 
-def ways(python: str, peers: str, running: Server, folder: Path) -> Iterator[Way]:
-    """Yield what is compared."""
-    uri = f"postgresql://postgres:{PASSWORD}@{running.host}:{running.port}/bench"
+def ways(python: str, peers: Mapping[str, Path], running: Server, folder: Path, *, rest: bool) -> Iterator[Way]:
+    """Yield what is compared. Without a REST catalog, some peers have nothing to write to."""
+    uri = running.uri("bench")
     programs = folder / "bin"
     programs.mkdir()
     modules = {
         "tap-postgres-arrow": "tap_postgres_arrow.main",
-        "target-iceberg": "target_iceberg.target",
+        "target-iceberg": "target_iceberg.main",
         "target-iceberg-tables": "target_iceberg.admin",
     }
     for name, module in modules.items():
@@ -160,20 +100,25 @@ def ways(python: str, peers: str, running: Server, folder: Path) -> Iterator[Way
     tap = {
         "host": running.host, "port": running.port, "database": "bench", "user": "postgres", "password": PASSWORD,
         "schema": "bench",
-        "batch_config": {"encoding": {"format": "arrow"}, "storage": {"root": (folder / "pipes").as_uri()}},
+        "batch_config": {"encoding": {"format": "pipe"}, "storage": {"root": (folder / "pipes").as_uri()}},
     }  # fmt: skip
-    (folder / "tap.json").write_text(json.dumps(tap))
-    (folder / "target.json").write_text(json.dumps({"namespace": "pipe", "validate_records": False}))
     own = {"PYTHONPATH": PACKAGES, "URI": uri}
+
+    def pipe(name: str, **changes: Any) -> list[str]:
+        config = {key: value for key, value in {**tap, **changes}.items() if value is not None}
+        (folder / f"{name}-tap.json").write_text(json.dumps(config))
+        (folder / f"{name}-target.json").write_text(json.dumps({"namespace": name, "validate_records": False}))
+        command = (
+            f"set -o pipefail; {python} -m tap_postgres_arrow.main --config {folder}/{name}-tap.json"
+            f" | {python} -m target_iceberg.main --config {folder}/{name}-target.json"
+        )
+        return ["bash", "-c", command]
+
+    engines = [str(peers["engines"]), str(HERE / "ingestion_peers.py")]
     copy = "copy bench.orders to stdout (format binary)"
     yield Way("`COPY` binary, thrown away (limit)", ["psql", uri, "-qc", copy, "-o", "/dev/null"])
-    duck = [peers, str(HERE / "ingestion_peers.py"), "duckdb", str(folder / "duck.parquet")]
-    yield Way("DuckDB → one Parquet file, no Iceberg commit", duck, own)
-    pipe = (
-        f"set -o pipefail; {python} -m tap_postgres_arrow.main --config {folder}/tap.json"
-        f" | {python} -m target_iceberg.target --config {folder}/target.json"
-    )
-    yield Way("Headwater, tap \\| target", ["bash", "-c", pipe], own)
+    yield Way("DuckDB → one Parquet file, no Iceberg commit", [*engines, "duckdb", str(folder / "duck.parquet")], own)
+    yield Way("**Headwater**, tap \\| target", pipe("pipe"), own)
     meltano = {
         **own,
         "PATH": os.pathsep.join([str(programs), str(Path(python).parent), os.environ["PATH"]]),
@@ -189,21 +134,42 @@ def ways(python: str, peers: str, running: Server, folder: Path) -> Iterator[Way
         "SHOP_PASSWORD": PASSWORD,
     }
     ingest = [python, "-m", "headwater_ingest.main", "--full-refresh"]
-    yield Way("Headwater, `meltano run`: tap and target", ingest, meltano, parts=folder / "parts")
-    yield Way("Headwater, `meltano run`: everything", ingest, meltano)
-    yield Way("ADBC → pyiceberg, one process", [peers, str(HERE / "ingestion_peers.py"), "adbc"], own)
+    yield Way("**Headwater**, `meltano run`: tap and target", ingest, meltano, parts=folder / "parts")
+    yield Way("**Headwater**, `meltano run`: everything", ingest, meltano)
+    yield Way("Headwater, the same table through Arrow", pipe("arrow", batch_config={
+        **tap["batch_config"], "encoding": {"format": "arrow"}}), own)  # fmt: skip
+    if rest:
+        yield Way("DuckDB 1.5.5, postgres → iceberg extensions", [*engines, "iceberg"], own)
+    yield Way("ADBC → pyiceberg, one process", [*engines, "adbc"], own)
+    if rest:
+        for backend in ("connectorx", "pyarrow"):
+            work = folder / f"dlt-{backend}"
+            work.mkdir()
+            dlt = [str(peers["dlt"]), str(HERE / "ingestion_peers.py"), "dlt", backend, str(work)]
+            yield Way(f"dlt 1.31, {backend}", dlt, own)
+        (sling,) = (peers["sling"].parents[1] / "lib").glob("*/site-packages/sling_linux_amd64/bin/sling-linux-amd64")
+        yield Way("sling 1.4.11", [*engines, "sling", str(sling)], own)
+    yield Way(
+        f"plain Singer records ({RECORDS:,} rows)", pipe("records", schema="few", batch_config=None), own, rows=RECORDS
+    )
 
 
-def table(costs: Mapping[str, Sequence[Cost]], rows: int) -> str:
-    """Return the Markdown table."""
-    lines = ["| path | rows/s | CPU-s per M rows | peak MB (RSS) | peak MB (PSS) |", "|---|---|---|---|---|"]
+def table(costs: Mapping[str, Sequence[Cost]], rows: Mapping[str, int], failures: Mapping[str, str]) -> str:
+    """Return the Markdown table; ways that failed stand below it."""
+    limit = next(iter(costs))
+    fastest = rows[limit] / statistics.median(run.wall for run in costs[limit])
+    lines = [
+        "| path | rows/s | of `COPY` | CPU-s per M rows | peak MB (RSS) | peak MB (PSS) |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, runs in costs.items():
-        cpu = statistics.median(run.cpu for run in runs) / rows * 1e6
-        wall = statistics.median(run.wall for run in runs)
+        cpu = statistics.median(run.cpu for run in runs) / rows[name] * 1e6
+        rate = rows[name] / statistics.median(run.wall for run in runs)
         pss = max(run.pss for run in runs)
         shown = "" if pss != pss else f"{pss:,.0f}"  # noqa: PLR0124 - not a number
-        lines.append(f"| {name} | {rows / wall:,.0f} | {cpu:.2f} | {max(run.rss for run in runs):,.0f} | {shown} |")
-    return "\n".join(lines)
+        rss = max(run.rss for run in runs)
+        lines.append(f"| {name} | {rate:,.0f} | {rate / fastest:.0%} | {cpu:.2f} | {rss:,.0f} | {shown} |")
+    return "\n".join([*lines, "", *(f"{name} failed: {reason}." for name, reason in failures.items())])
 
 
 def check(python: str, rows: int) -> None:
@@ -212,50 +178,77 @@ def check(python: str, rows: int) -> None:
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": PACKAGES})
 
 
-@contextmanager
-def lake(folder: Path) -> Iterator[None]:
-    """Name a lake in a folder, unless the environment names one."""
-    if "PYICEBERG_CATALOG__LAKE__TYPE" not in os.environ:
-        os.environ["PYICEBERG_CATALOG__LAKE__TYPE"] = "sql"
-        os.environ["PYICEBERG_CATALOG__LAKE__URI"] = f"sqlite:///{folder}/catalog.db"
-        os.environ["PYICEBERG_CATALOG__LAKE__WAREHOUSE"] = f"file://{folder}/warehouse"
-    yield
+def install(cache: Path) -> dict[str, Path]:
+    """Make the peers' environments, once for each lock file; return their Pythons."""
+    found = {}
+    for name in PEERS:
+        lock = HERE / "peers" / f"{name}.lock"
+        place = cache / f"{name}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+        found[name] = place / "bin" / "python"
+        if not (place / ".complete").exists():
+            uv = [sys.executable, "-m", "uv"]
+            subprocess.run([*uv, "venv", "-q", "--clear", "--python", "3.11", place], check=True)
+            command = [*uv, "pip", "install", "-q", "--compile-bytecode", "--require-hashes", "--python", found[name]]
+            subprocess.run([*command, "-r", lock], check=True)
+            (place / ".complete").touch()
+    return found
+
+
+def fill(running: Server, rows: int) -> None:
+    """Make the tables: `bench.orders`, its first rows in `few.orders`, and a database for the catalog."""
+    with psycopg.connect(running.uri("postgres"), autocommit=True) as connection:
+        connection.execute("create database bench")
+        connection.execute("create database catalog")
+    with psycopg.connect(running.uri("bench"), autocommit=True) as connection:
+        connection.execute((HERE / "ingestion.sql").read_text().replace("{rows}", str(rows)))
+        connection.execute("create schema few")
+        connection.execute("create table few.orders (like bench.orders including all)")
+        connection.execute(f"insert into few.orders select * from bench.orders where id <= {RECORDS}")
+        connection.execute("vacuum (analyze, freeze) bench.orders")
 
 
 def main() -> None:
     """Make the table, measure, print, and write the page if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", required=True, help="Python of the ingestion image's environment")
+    parser.add_argument("--cache", type=Path, required=True, help="folder of the peers' environments")
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--write", action="store_true", help="write the table into docs/ingestion.md")
+    parser.add_argument("--ways", default="", help="regular expression: measure those whose names it is found in")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/benchmarks.md")
     options = parser.parse_args()
+    peers = install(options.cache)
+    costs: dict[str, list[Cost]] = {}
+    failures: dict[str, str] = {}
+    rows: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="headwater-bench-") as name, server() as running:
+        fill(running, options.rows)
         folder = Path(name)
-        with lake(folder):
-            peers = folder / "peers"
-            subprocess.run([sys.executable, "-m", "uv", "venv", "-q", "--python", "3.11", peers], check=True)
-            install = [sys.executable, "-m", "uv", "pip", "install", "-q", "--compile-bytecode", "--python", peers]
-            subprocess.run([*install, *PEERS], check=True)
-            with psycopg.connect(running.uri("postgres"), autocommit=True) as connection:
-                connection.execute("create database bench")
-            with psycopg.connect(running.uri("bench"), autocommit=True) as connection:
-                connection.execute((HERE / "ingestion.sql").read_text().replace("{rows}", str(options.rows)))
-                connection.execute("vacuum (analyze, freeze) bench.orders")
-            costs: dict[str, list[Cost]] = {}
-            for way in ways(options.python, str(peers / "bin" / "python"), running, folder):
-                runs = [cost(way, folder / "log") for _ in range(options.runs + 1)]
+        jdbc = f"jdbc:postgresql://{running.host}:{running.port}/catalog"
+        with lake(folder, options.cache, jdbc, "postgres", PASSWORD) as used:
+            os.environ |= used.environment
+            for way in ways(options.python, peers, running, folder, rest=used.rest):
+                if not re.search(options.ways, way.name):
+                    continue
+                rows[way.name] = options.rows if way.rows is None else way.rows
+                try:
+                    runs = [cost(way, folder / "log") for _ in range(options.runs + 1)]
+                except RuntimeError as error:
+                    failures[way.name] = str(error).strip().splitlines()[-1][:200]
+                    sys.stderr.write(f"{way.name}: {error}\n")
+                    continue
                 costs[way.name] = runs[1:]
                 sys.stderr.write(f"{way.name}: {runs[1:]}\n")
-            check(options.python, options.rows)
+            if not options.ways:
+                check(options.python, options.rows)
     load = os.getloadavg()[0]
     text = (
-        f"{options.rows:,} rows of 12 columns, median of {options.runs} runs; lake: "
-        f"{os.environ['PYICEBERG_CATALOG__LAKE__TYPE']} catalog. Machine: {machine()}; load at the end {load:.1f}; "
-        f"Python {platform.python_version()}, {datetime.now(UTC):%H:%M} UTC.\n\n{table(costs, options.rows)}"
+        f"{options.rows:,} rows of 12 columns, median of {options.runs} runs; lake: {used.name}. Machine: {machine()}; "
+        f"load at the end {load:.1f}; Python {platform.python_version()}, {datetime.now(UTC):%H:%M} UTC.\n\n"
+        f"{table(costs, rows, failures)}"
     )
     if options.write:
-        write(PAGE, text)
+        write(PAGE, text, MARKERS)
     sys.stdout.write(text + "\n")
 
 

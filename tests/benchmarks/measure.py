@@ -127,13 +127,13 @@ def table(figures: Iterable[Figure]) -> str:
     return "\n".join(lines)
 
 
-def write(page: Path, text: str) -> None:
+def write(page: Path, text: str, markers: tuple[str, str] = MARKERS) -> None:
     """Replace what stands between the page's markers. Raises ValueError when it has none."""
     content = page.read_text()
-    before, begin, rest = content.partition(MARKERS[0])
-    _, end, after = rest.partition(MARKERS[1])
+    before, begin, rest = content.partition(markers[0])
+    _, end, after = rest.partition(markers[1])
     if not begin or not end:
-        raise ValueError(f"{page} lacks the lines {MARKERS[0]} and {MARKERS[1]}")
+        raise ValueError(f"{page} lacks the lines {markers[0]} and {markers[1]}")
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
