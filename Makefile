@@ -4,7 +4,7 @@
 MAKEFLAGS += --no-print-directory
 HEADWATER := $(CURDIR)/localstack/headwater
 
-COMMANDS := up down destroy status logs trino dbt meltano quarantine shop run open password preview cost stack ci-role emulator env test lint lock bench help
+COMMANDS := up down destroy status logs trino dbt meltano quarantine shop run open password preview cost stack ci-role emulator env test soak lint lock bench help
 .PHONY: $(COMMANDS)
 
 # $(call option,c,--component) is `--component "$c"` where the user typed c=… and nothing otherwise: a variable
@@ -53,6 +53,8 @@ env:
 	@$(HEADWATER) env
 test:
 	@$(HEADWATER) test $(call option,only,--only) $(call option,k,--expression)
+soak:
+	@$(HEADWATER) soak $(call option,kills,--kills)
 lint:
 	@$(HEADWATER) lint
 lock:

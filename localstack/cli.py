@@ -118,6 +118,10 @@ def _test(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--expression", help="which tests, as pytest's -k (k=expr)")
 
 
+def _soak(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kills", type=count, help="random kills in each way of writing (kills=100)")
+
+
 COMMANDS = (
     Command("up", "bring everything up and run the pipeline once; run again, it continues", "make up"),
     Command("down", "stop everything; the data stays", "make down"),
@@ -139,6 +143,7 @@ COMMANDS = (
     Command("emulator", "AWS emulator of the localstack stack", "make emulator stop=1", _emulator),
     Command("env", "variables for plain pulumi and kubectl", 'eval "$(make -s env)"'),
     Command("test", "the test suite; `only=` one part of it", "make test only=unit k=settings", _test),
+    Command("soak", "the crash tests of ingestion at length", "make soak kills=100", _soak),
     Command("lint", "all static checks", "make lint"),
     Command("lock", "write all lock files anew from their inputs", "make lock"),
     Command("bench", "measure platform or ingestion, write docs/benchmarks.md", "make bench only=ingestion", _bench),

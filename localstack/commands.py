@@ -27,7 +27,7 @@ DBT_FOLDER = "/opt/transformation"
 def run(chosen: argparse.Namespace) -> int:
     """Run the command that was chosen; return its exit status."""
     home = Home.default()
-    if chosen.command in {"up", "down", "run", "test", "lint", "lock", "bench", "preview", "emulator"}:
+    if chosen.command in {"up", "down", "run", "test", "soak", "lint", "lock", "bench", "preview", "emulator"}:
         return _with_console(chosen, home)
     commands: dict[str, Callable[[argparse.Namespace, Home], int]] = {
         "destroy": _destroy,
@@ -73,7 +73,7 @@ def _with_console(chosen: argparse.Namespace, home: Home) -> int:
             case "preview":
                 return previewing.run(home, console, chosen.stack, diff=chosen.diff)
             case _:
-                return _bench(home, chosen.only, restart=chosen.restart)
+                return _long_ones(chosen, home, console)
     except StepFailed as error:
         console.report(error)
         raise
@@ -83,6 +83,14 @@ def _with_console(chosen: argparse.Namespace, home: Home) -> int:
     except KeyboardInterrupt:
         console.interrupted()
         raise
+
+
+def _long_ones(chosen: argparse.Namespace, home: Home, console: Console) -> int:
+    from localstack import soaking
+
+    if chosen.command == "soak":
+        return soaking.run(home, console, chosen.kills)
+    return _bench(home, chosen.only, restart=chosen.restart)
 
 
 def _run_pipeline(home: Home, console: Console) -> int:

@@ -29,6 +29,8 @@ STREAMS = ("items", "orders")  # the tap's order
 ROWS = 4_000
 CHANGED = 300
 RANDOM_KILLS = int(os.environ.get("HEADWATER_RANDOM_KILLS", "6"))
+ROUND = 10
+"""Kills of one test: many are shown as they pass."""
 
 BATCH = "target_iceberg.batches:Batch"
 LOAD = "target_iceberg.load:Load"
@@ -300,12 +302,13 @@ def test_kill_during_the_first_load(log: Log, fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("write", ["append", "merge"])
-def test_kill_at_random_times(log: Log, write: str) -> None:
-    """The steps that nobody thought of. HEADWATER_RANDOM_KILLS=100 for the long version."""
+@pytest.mark.parametrize("round_", range(-(-RANDOM_KILLS // ROUND)))
+def test_kill_at_random_times(log: Log, write: str, round_: int) -> None:
+    """The steps that nobody thought of. `make soak` for the long version."""
     log.write = write
-    chance = random.Random(20261123)
+    chance = random.Random(20261123 + round_)
     assert log.run().complete
-    for number in range(RANDOM_KILLS):
+    for number in range(min(ROUND, RANDOM_KILLS - ROUND * round_)):
         log.change()
         delay, victim = chance.uniform(0, 1.2), chance.choice([0, 1])
 
