@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Shop
+from crash_processes import run
 from tap_postgres_arrow.columns import UnrepresentableValueError
 
 PATHS = [
@@ -42,6 +44,20 @@ def test_values_that_do_not_fit_are_set_aside(shop: Shop, kind: str, settings: d
     assert shop.findings() == {("quarantined", ""): "warn"}
     shop.replicate(**settings)
     assert (shop.count("orders"), len(shop.quarantine())) == (1000 - len(bad), len(bad)), "they are not sent again"
+
+
+@pytest.mark.parametrize("layout", ["pipe", "arrow"])
+def test_first_attempt_through_a_pipe_is_forgotten(shop: Shop, layout: str) -> None:
+    """Tap and target as two processes: what the target has got of the first attempt must not stay beside the second."""
+    shop.execute("alter table shop.orders add rate numeric(5,2) default 0")
+    shop.execute("update shop.orders set rate = 'NaN' where order_id = 7")
+    batches = {**shop.settings["batch_config"], "encoding": {"format": layout}}
+    outcome = run({**shop.settings, "batch_config": batches}, {"namespace": shop.namespace}, {})
+    assert outcome.complete, outcome.log
+    assert [row["order_id"] for row in shop.rows("orders", "order_id")] == [n for n in range(1, 1001) if n != 7]
+    assert [row["value"] for row in shop.quarantine()] == ["NaN"]
+    files = Path(shop.table("orders").location().removeprefix("file://"), "data").glob("*.parquet")
+    assert len(list(files)) == 1, "nor do its files"
 
 
 def test_change_of_a_row_that_was_set_aside_brings_it_in(shop: Shop) -> None:
