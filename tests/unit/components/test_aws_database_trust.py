@@ -81,7 +81,8 @@ def test_every_client_verifies_by_a_file_that_it_has(resources: list[Resource], 
         assert kept[DATABASE_AUTHORITIES] == bundle.read_text()
     assert sorted(clients) == [
         "CronJob/ingestion", "Deployment/catalog", "Deployment/dagster-code", "Deployment/dagster-daemon",
-        "Deployment/dagster-webserver", "Deployment/superset", "Job/database-init", "Job/superset-init",
+        "Deployment/dagster-webserver", "Deployment/superset", "Deployment/superset-worker", "Job/database-init",
+        "Job/superset-init",
     ]  # fmt: skip
 
 

@@ -88,10 +88,11 @@ def changed_since(bookmark: Bookmark, snapshot: Snapshot, column: Column, late_w
         return _or_null(f"{key} >= {_literal(bookmark.key)}", column)
     # A row's xmin has 32 bits: its distance to the snapshot's xmax, modulo 2^32, is the age of the row version.
     written_since = f"(({snapshot.xmax} - xmin::text::bigint) & 4294967295) <= {snapshot.xmax - bookmark.xmin}"
-    if isinstance(bookmark.key, int):
-        return written_since  # ids of concurrent inserts commit in any order, by any distance
     # A clock that was set back dates new rows before the bookmark: the scan begins where the clock is now.
-    start = _capped(bookmark.key, snapshot, column) - late_window
+    capped = _capped(bookmark.key, snapshot, column)
+    if isinstance(capped, int):
+        return written_since  # ids of concurrent inserts commit in any order, by any distance
+    start = capped - late_window
     return f"{_or_null(f'{key} > {_literal(start)}', column)} and {written_since}"
 
 
