@@ -4,7 +4,7 @@
 MAKEFLAGS += --no-print-directory
 HEADWATER := $(CURDIR)/localstack/headwater
 
-COMMANDS := up down destroy status logs trino dbt meltano quarantine shop run open password preview cost stack ci-role emulator env test soak lint lock bench help
+COMMANDS := up down destroy status logs trino dbt meltano quarantine source shop run open password preview cost stack ci-role emulator env test soak lint lock bench help
 .PHONY: $(COMMANDS)
 
 # $(call option,c,--component) is `--component "$c"` where the user typed c=… and nothing otherwise: a variable
@@ -31,6 +31,9 @@ meltano:
 	@$(HEADWATER) meltano $(call option,a,--arguments)
 quarantine:
 	@$(HEADWATER) quarantine $(call option,replay,--replay)
+# In the environment, not as an argument: the address may hold a password.
+source:
+	@$(if $(findstring command,$(origin add)),HEADWATER_SOURCE_ADDRESS="$$add") $(HEADWATER) source $(call option,remove,--remove) $(call option,name,--name) $(call option,schema,--schema)
 shop:
 	@$(HEADWATER) shop $(call option,rate,--rate) $(call option,orders,--orders)
 run:

@@ -74,6 +74,7 @@ if stack.example.enabled:
 # The pipeline, from the source to the dashboard.
 engine = Trino("trino", TrinoArgs(platform, stack.trino, catalog, storage.store("trino")), inside).connection
 state = database.connection("meltano")
+services += (connections.WebService({}, settings.source_passwords(config, settings.added_sources())),)
 moved = IngestionArgs(platform, stack.ingestion, source, state, catalog, storage.store("ingestion"), services)
 Ingestion("ingestion", moved, inside)
 runs, metrics = database.connection("dagster"), cloud.metrics(platform) if stack.kubernetes.kind == "eks" else None

@@ -27,7 +27,19 @@ DBT_FOLDER = "/opt/transformation"
 def run(chosen: argparse.Namespace) -> int:
     """Run the command that was chosen; return its exit status."""
     home = Home.default()
-    if chosen.command in {"up", "down", "run", "test", "soak", "lint", "lock", "bench", "preview", "emulator"}:
+    if chosen.command in {
+        "up",
+        "down",
+        "run",
+        "test",
+        "soak",
+        "lint",
+        "lock",
+        "bench",
+        "preview",
+        "emulator",
+        "source",
+    }:
         return _with_console(chosen, home)
     commands: dict[str, Callable[[argparse.Namespace, Home], int]] = {
         "destroy": _destroy,
@@ -52,6 +64,7 @@ def run(chosen: argparse.Namespace) -> int:
 def _with_console(chosen: argparse.Namespace, home: Home) -> int:
     """Run a command that has steps: errors and interrupts are shown with the log and the way to go on."""
     from localstack import aws, lifecycle, linting, locking, previewing, testing
+    from localstack.sources import command as sources
 
     home.create()
     console = Console(chosen.command, home.logs)
@@ -64,8 +77,8 @@ def _with_console(chosen: argparse.Namespace, home: Home) -> int:
                     else:
                         (lifecycle.up if chosen.command == "up" else lifecycle.down)(home, console)
                 return 0
-            case "run":
-                return _run_pipeline(home, console)
+            case "run" | "source":
+                return _run_pipeline(home, console) if chosen.command == "run" else sources.run(home, console, chosen)
             case "test":
                 return testing.run(home, console, chosen.only, chosen.expression)
             case "lint" | "lock":

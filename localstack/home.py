@@ -97,6 +97,11 @@ class Home:
         """File with the dev stack's root secret, mode 0600."""
         return self.state / "root-secret"
 
+    @property
+    def source_passwords(self) -> Path:
+        """File with the passwords of the sources that `make source` added, mode 0600; not there without one."""
+        return self.state / "source-passwords.json"
+
     def create(self) -> None:
         """Make the folders; those with keys or volumes are closed to other users."""
         for folder in (self.root, self.cache, self.bin, self.logs, self.run, self.registry):
@@ -120,6 +125,7 @@ class Home:
             "PATH": os.pathsep.join(path),
             "HEADWATER_HOME": str(self.root),
             "HEADWATER_ROOT_SECRET_FILE": str(self.root_secret),
+            "HEADWATER_SOURCE_PASSWORDS_FILE": str(self.source_passwords),
             "PULUMI_HOME": str(self.pulumi),
             "PULUMI_BACKEND_URL": f"file://{self.state}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.passphrase),

@@ -11,7 +11,7 @@ from typing import Any
 
 from localstack.kube import Kube
 from localstack.platform_status import trouble
-from localstack.reporting import LocalError
+from localstack.reporting import LocalError, Step
 
 START_S = 180
 KEEP_S = 3600
@@ -62,6 +62,31 @@ def run(kube: Kube, namespace: str, cronjob: str, command: Sequence[str], args: 
     except (KeyboardInterrupt, LocalError):
         kube.output("delete", "job", "-n", namespace, name, "--cascade=foreground", "--wait=false")
         print(f"\njob {namespace}/{name} is stopped and deleted", file=sys.stderr)
+        raise
+
+
+def capture(kube: Kube, job: Mapping[str, Any]) -> tuple[int, str]:
+    """Run a Job to its end and return exit status and log; it is deleted, however it ends."""
+    name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
+    kube.output("create", "-f", "-", input=json.dumps(job))
+    try:
+        pod = _started(kube, namespace, name)
+        code = _ended(kube, namespace, pod)
+        return code, kube.output("logs", "-n", namespace, pod)
+    finally:
+        kube.output("delete", "job", "-n", namespace, name, "--cascade=foreground", "--wait=false")
+
+
+def follow(kube: Kube, job: Mapping[str, Any], step: Step) -> int:
+    """Run a Job to its end with its log as the step's, and return its exit status. An interrupt deletes it."""
+    name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
+    kube.output("create", "-f", "-", input=json.dumps(job))
+    try:
+        pod = _started(kube, namespace, name)
+        step.run(kube.argv("logs", "-n", namespace, "-f", pod), env=kube.home.environment())
+        return _ended(kube, namespace, pod)
+    except (KeyboardInterrupt, LocalError):
+        kube.output("delete", "job", "-n", namespace, name, "--cascade=foreground", "--wait=false")
         raise
 
 

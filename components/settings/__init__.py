@@ -16,6 +16,7 @@ from components.settings.loading import (
 from components.settings.observability import Observability
 from components.settings.roles import ECR, Catalog, Database, Exposure, Images, Kubernetes, NodePorts, Storage
 from components.settings.serving import Oidc, Serving
+from components.settings.sources import added_sources, source_passwords
 from components.settings.stack import Settings
 from components.settings.trino import TRINO_MINIMUM_MIB, Trino, TrinoWorkers
 from components.settings.workloads import Dashboards, Example, Ingestion, Orchestration
@@ -47,6 +48,7 @@ __all__ = [
     "Storage",
     "Trino",
     "TrinoWorkers",
+    "added_sources",
     "available_builder",
     "client_secrets",
     "from_pulumi",
@@ -55,4 +57,5 @@ __all__ = [
     "parse",
     "root_secret",
     "seconds",
+    "source_passwords",
 ]

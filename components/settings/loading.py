@@ -30,7 +30,10 @@ CATALOG_TOKEN = "catalogToken"  # noqa: S105 - the setting's name
 CATALOG_CREDENTIAL = "catalogCredential"
 SUPERSET_CLIENT_SECRET = "supersetClientSecret"  # noqa: S105 - the setting's name
 DAGSTER_CLIENT_SECRET = "dagsterClientSecret"  # noqa: S105 - the setting's name
-SECRETS = (ROOT_SECRET, CATALOG_TOKEN, CATALOG_CREDENTIAL, SUPERSET_CLIENT_SECRET, DAGSTER_CLIENT_SECRET)
+SOURCE_PASSWORDS = "sourcePasswords"
+SECRETS = (
+    ROOT_SECRET, CATALOG_TOKEN, CATALOG_CREDENTIAL, SUPERSET_CLIENT_SECRET, DAGSTER_CLIENT_SECRET, SOURCE_PASSWORDS,
+)  # fmt: skip
 MINIO_BUCKET = "lake"
 
 

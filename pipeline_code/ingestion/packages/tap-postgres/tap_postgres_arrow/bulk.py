@@ -32,7 +32,8 @@ def hand_over(reading: Reading, batches: Mapping[str, Any]) -> Iterator[Announce
     """
     root = _local_folder(batches["storage"]["root"])
     prefix = batches["storage"].get("prefix")
-    name = f"{prefix if prefix is not None else ''}{reading.table.name}"
+    # A table's name may hold what a file's may not.
+    name = f"{prefix if prefix is not None else ''}{reading.table.stream}".replace("/", "_")
     match batches["encoding"]["format"]:
         case "arrow":
             yield from _arrow_pipe(reading, root, name)

@@ -62,11 +62,11 @@ def discovered(table: Table, wanted: str, *, followed: bool = False) -> dict[str
         for column in table.columns
     ]
     entry = {
-        "tap_stream_id": table.name,
+        "tap_stream_id": table.stream,
         "replication_method": LOG_BASED if followed else FULL_TABLE if key is None else INCREMENTAL,
         "key_properties": list(table.primary_key),
         "schema": json_schema(table),
-        "stream": table.name,
+        "stream": table.stream,
     }
     if key is not None:
         entry["replication_key"] = key

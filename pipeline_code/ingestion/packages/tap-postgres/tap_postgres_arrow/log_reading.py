@@ -30,6 +30,7 @@ class Followed:
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Connect, and make the replication slot if there is none; SourceError if the source keeps no such log."""
         self._log = ChangeLog(config, logging.getLogger(__name__))
+        self._prefix: str = config["stream_prefix"]
         self._folder = tempfile.TemporaryDirectory(prefix="headwater-changes-")
         self._known: dict[str, LogPosition] = {}
         self._changes: dict[str, TableChanges] = {}
@@ -52,10 +53,15 @@ class Followed:
 
     def prepare(self, tables: Iterable[Table], selected: frozenset[str], states: Mapping[str, Any]) -> None:
         """Read the log. selected: the streams of this run; states: the bookmark of each stream that was ever loaded."""
-        known = {stream: position_from_state(state) for stream, state in states.items()}
-        self._known = {stream: position for stream, position in known.items() if position is not None}
+        known = {self._table(stream): position_from_state(state) for stream, state in states.items()}
+        self._known = {name: found for name, found in known.items() if name is not None and found is not None}
         keys = {table.name: table.primary_key for table in tables if self.has(table)}
-        self._changes = self._log.read(Path(self._folder.name), keys, selected, self._known)
+        chosen = frozenset(name for stream in selected if (name := self._table(stream)) is not None)
+        self._changes = self._log.read(Path(self._folder.name), keys, chosen, self._known)
+
+    def _table(self, stream: str) -> str | None:
+        """Return the table of a stream; None for a stream of another source."""
+        return stream.removeprefix(self._prefix) if stream.startswith(self._prefix) else None
 
     def reading(
         self, source: Source, table: Table, selection: Selection, state: dict[str, Any], late_window: dt.timedelta

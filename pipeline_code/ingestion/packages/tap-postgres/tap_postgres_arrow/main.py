@@ -93,13 +93,13 @@ class BulkRun:
         if self._followed is not None:
             self._followed.prepare(tables, frozenset(selections), {**bookmarks, **self._positions})
         for table in tables:
-            selection = selections.get(table.name)
+            selection = selections.get(table.stream)
             if selection is None:
-                logging.info("Skipping deselected stream '%s'.", table.name)
+                logging.info("Skipping deselected stream '%s'.", table.stream)
                 continue
             make = self._followed.reading if self._followed is not None and self._follows(table) else Reading
-            reading = make(self.source, table, selection, bookmarks.setdefault(table.name, {}), window)
-            reading.begin(self._positions.get(table.name))
+            reading = make(self.source, table, selection, bookmarks.setdefault(table.stream, {}), window)
+            reading.begin(self._positions.get(table.stream))
             chosen.append((reading, selection))
         # All are announced before the first is read: if the tap ends early, the target sees what never came.
         self._output.state(now)
@@ -107,7 +107,7 @@ class BulkRun:
             self._send(reading, selection, now)
 
     def _send(self, reading: Reading, selection: catalog.Selection, state: dict[str, Any]) -> None:
-        name = reading.table.name
+        name = reading.table.stream
         logging.info("Beginning sync of '%s' in %s mode", name, selection.method.lower())
         self._announce(reading.table, selection)
         if reading.is_complete and self._config["emit_activate_version_messages"]:
@@ -123,7 +123,7 @@ class BulkRun:
     def _announce(self, table: Table, selection: catalog.Selection) -> None:
         message = {
             "type": "SCHEMA",
-            "stream": table.name,
+            "stream": table.stream,
             "schema": selection.schema,
             "key_properties": list(selection.key_properties),
         }

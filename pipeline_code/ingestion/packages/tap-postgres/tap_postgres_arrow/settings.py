@@ -16,6 +16,7 @@ DEFAULTS: Mapping[str, Any] = {
     "late_window_seconds": 86_400,
     "emit_activate_version_messages": True,
     "slot": "headwater",
+    "stream_prefix": "",
 }
 FORMATS = ("pipe", "arrow", "parquet")
 """Ways to hand rows over in bulk, see bulk.py."""

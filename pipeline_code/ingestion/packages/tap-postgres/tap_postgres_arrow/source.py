@@ -60,6 +60,13 @@ class Table:
     """Mean size of a row as the source stores it; 0 if it does not know."""
     pages: int
     """Blocks of the table without its long values; 0 for a partitioned one, whose partitions hold them."""
+    prefix: str = ""
+    """What the stream's name has before the table's."""
+
+    @property
+    def stream(self) -> str:
+        """Name of the table's stream."""
+        return f"{self.prefix}{self.name}"
 
     @property
     def relation(self) -> str:
@@ -116,8 +123,10 @@ class Source:
             columns.setdefault(table, []).append(Column(name, base_type, not not_null, *limits))
             if key_position >= 0:
                 keys.setdefault(table, []).append((key_position, name))
+        prefix = self._config.get("stream_prefix", "")
+        ordered = {table: tuple(name for _, name in sorted(found)) for table, found in keys.items()}
         return tuple(
-            Table(schema, table, tuple(found), tuple(name for _, name in sorted(keys.get(table, []))), *sizes[table])
+            Table(schema, table, tuple(found), ordered.get(table, ()), *sizes[table], prefix)
             for table, found in columns.items()
         )
 

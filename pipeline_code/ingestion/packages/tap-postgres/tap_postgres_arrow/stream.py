@@ -31,7 +31,7 @@ class PostgresStream(Stream):
         self._positions = tap.positions
         self._postgres = tap
         self._is_followed = tap.followed is not None and tap.followed.has(table)
-        super().__init__(tap, schema=catalog.json_schema(table), name=table.name)
+        super().__init__(tap, schema=catalog.json_schema(table), name=table.stream)
         self.primary_keys = list(table.primary_key)
         if self._is_followed:
             self.forced_replication_method = catalog.LOG_BASED

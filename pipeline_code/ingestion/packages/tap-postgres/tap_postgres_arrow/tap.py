@@ -35,6 +35,12 @@ class TapPostgresArrow(Tap):
             "schema", th.StringType, default=DEFAULTS["schema"], description="Schema whose tables are replicated."
         ),
         th.Property(
+            "stream_prefix",
+            th.StringType,
+            default=DEFAULTS["stream_prefix"],
+            description="What the streams' names have before the tables': names of tables in the lake are unique.",
+        ),
+        th.Property(
             "replication_key",
             th.StringType,
             default=DEFAULTS["replication_key"],

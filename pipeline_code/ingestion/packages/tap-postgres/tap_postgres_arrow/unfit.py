@@ -86,7 +86,7 @@ def records(source: Source, table: Table, columns: Sequence[Column], among: str 
     for number, key, row, value in rows:
         column, _, reason = misfits[number]
         yield {
-            "stream": table.name, "key": key, "column": column.name, "reason": reason, "value": value, "row": row,
+            "stream": table.stream, "key": key, "column": column.name, "reason": reason, "value": value, "row": row,
         }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Sources of your own: `make source` adds a database to the platform, and takes it back."""

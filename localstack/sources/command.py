@@ -1,0 +1,167 @@
+"""`make source`: lists the sources, adds one from its address to a query in Trino, takes one back."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import secrets
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from localstack import jobs, stack
+from localstack.console import Console
+from localstack.endpoints import endpoint
+from localstack.errors import UsageError
+from localstack.exclusive import exclusive
+from localstack.forward import reach
+from localstack.home import Home
+from localstack.kube import Kube
+from localstack.reporting import LocalError
+from localstack.source_findings import query
+from localstack.sources import discovery, files, passwords
+from localstack.sources.connection import Connection, parse
+
+ADDRESS = "HEADWATER_SOURCE_ADDRESS"
+_LEAKS = (ADDRESS, "add", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "PGPASSWORD")
+"""Variables that may hold the password; what this command starts does not get them."""
+MOST_SHOWN = 20
+
+
+def run(home: Home, console: Console, chosen: argparse.Namespace) -> int:
+    """Run the command; return its exit status."""
+    given = {name: os.environ.pop(name, None) for name in _LEAKS}
+    address = given[ADDRESS]
+    if address is not None and chosen.remove is not None:
+        raise UsageError("add= or remove=, not both")
+    if address is None and chosen.remove is None:
+        if chosen.name is not None or chosen.schema is not None:
+            raise UsageError("name= and schema= go with add=")
+        print("\n".join(listed()))
+        return 0
+    if chosen.remove is not None:
+        console.resume = f"make source remove={chosen.remove}"
+        with exclusive(home.state / "lock", "source"):
+            return remove(home, console, chosen.remove)
+    source = parse(str(address), chosen.name, chosen.schema)
+    files.check_name(source)
+    source = with_password(home, source, given["PGPASSWORD"])
+    console.resume = f"make source add=postgres://{source.user}@{source.host}:{source.port}/{source.database} …"
+    with exclusive(home.state / "lock", "source"):
+        return add(home, console, source)
+
+
+def listed() -> list[str]:
+    """Return the lines of the list: the user's own sources."""
+    names = files.names()
+    if not names:
+        return [
+            "No source of your own yet. One from its address to a query:",
+            "  make source add=postgres://reader@host/db",
+        ]
+    lines = []
+    for name in names:
+        places = files.Places(name)
+        tables = places.tables()
+        lines.append(f"{name}: {files.place_of(places)}; {len(tables)} tables: {', '.join(tables[:MOST_SHOWN])}")
+        lines += [f"  {path.relative_to(stack.CHECKOUT)}" for path in (places.meltano, places.contracts, places.dbt)]
+        lines.append(f"  take it back: make source remove={name}")
+    return lines
+
+
+def with_password(home: Home, source: Connection, variable: str | None) -> Connection:
+    """Return the source with its password: the address's, PGPASSWORD, the one that is kept, or what is typed."""
+    if source.password is not None:
+        return source
+    known = variable if variable is not None else passwords.read(home.source_passwords).get(source.name)
+    if known is None:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"no password of {source.user}: set PGPASSWORD, or run it on a terminal, which asks for it"
+            )
+        known = getpass.getpass(f"Password of {source.user} at {source.host} (kept in {home.source_passwords}, 0600): ")
+    return replace(source, password=known)
+
+
+def add(home: Home, console: Console, source: Connection) -> int:
+    """Add a source: look, write the files, deploy, load, show. What is done already is done again without harm."""
+    kube = Kube(home).require()
+    places = files.Places(source.name)
+    with console.step(f"Look at {source.place}", estimate_s=30) as step:
+        tables = discovery.discover(kube, source)
+        files.check_tables(source, tables)
+        step.update(f"{len(tables)} tables")
+    for table in tables:
+        key = f"key {', '.join(table.key)}" if table.key else "no key"
+        lost = "" if table.clash is None else f"; left out: raw.{table.table} is {table.clash}'s"
+        console.say(f"  {table.name}: about {table.rows:,} rows, {key}, changes {table.method}{lost}")
+    with console.step("Write the files"):
+        passwords.keep(home.source_passwords, source.name, str(source.password))
+        written = files.rendered(places, source, tables)
+        kept = files.write(written)
+    for path in written:
+        console.say(f"  {path.relative_to(stack.CHECKOUT)}{' (was there, stays as it is)' if path in kept else ''}")
+    deploy(home, console)
+    with console.step("First load", estimate_s=60) as step:
+        template = kube.get(f"cronjob/{discovery.CRONJOB}", discovery.NAMESPACE)[0]
+        name = f"{discovery.CRONJOB}-{source.name.replace('_', '-')}-{secrets.token_hex(3)}"
+        # In full: what an older source of this name left in the lake is replaced, not added to.
+        words = ["--tap", f"tap-{source.name}", "--full-refresh"]
+        if code := jobs.follow(kube, jobs.from_cronjob(template, name, ["headwater-ingest"], words), step):
+            raise LocalError(f"job {discovery.NAMESPACE}/{name} ended with {code}; the log says why")
+    with console.step("Count in Trino", estimate_s=10), reach(kube, endpoint("trino")) as port:
+        counted = [(table, count(port, table)) for table in places.tables()]
+    console.say()
+    for line in farewell(source.name, counted):
+        console.say(line)
+    return 0
+
+
+def deploy(home: Home, console: Console) -> None:
+    """Bring the files into the two images that carry them, and the password into ingestion's Secret."""
+    with console.step("pulumi up (ingestion and orchestration)", estimate_s=180) as step:
+        stack.apply(home, step)
+
+
+def count(port: int, table: str) -> int | None:
+    """Return the rows of a table of the lake; None where the load made none."""
+    rows = query(port, f'select count(*) from lake.raw."{table}"')  # noqa: S608 - a table's name of ours
+    return int(rows[0][0]) if rows else None
+
+
+def farewell(name: str, counted: Sequence[tuple[str, int | None]]) -> list[str]:
+    """Return what there is now, and how to go on."""
+    lines = [
+        f"  lake.raw.{table}: {'no row yet' if rows is None else f'{rows:,} rows'}"
+        for table, rows in counted[:MOST_SHOWN]
+    ]
+    if len(counted) > MOST_SHOWN:
+        lines.append(f"  and {len(counted) - MOST_SHOWN} more")
+    first = max(counted, key=lambda each: each[1] or 0)[0] if counted else "…"
+    return [
+        *lines,
+        "",
+        f"Query: make trino q='select * from lake.raw.{first} limit 10'",  # noqa: S608 - shown, not run
+        f"Next:  models that read {{{{ source('{name}', '…') }}}}; `make run` loads it with the other sources",
+        f"Undo:  make source remove={name}",
+    ]
+
+
+def remove(home: Home, console: Console, name: str) -> int:
+    """Take a source back: its files, its password, its place on the platform. The lake keeps its tables."""
+    places = files.Places(name)
+    tables = places.tables() if places.meltano.exists() else []
+    left = files.remove(places)
+    passwords.forget(home.source_passwords, name)
+    console.say(f"The files and the password of {name} are gone.")
+    for path in left:
+        console.say(f"  yours, and still there: {path.relative_to(stack.CHECKOUT)}")
+    if Kube(home).reachable():
+        deploy(home, console)
+    else:
+        console.say("The platform is stopped: it lets go of the source at the next `make up`.")
+    if tables:
+        drops = "; ".join(f"drop table if exists lake.raw.{table}" for table in tables)
+        console.say(f"The lake keeps what was loaded. To drop it:\n  make trino q='{drops}'")
+    return 0

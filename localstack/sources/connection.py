@@ -1,0 +1,100 @@
+"""What `add=` says: an address in the form of libpq's, its name in the lake, and the password, which no file holds."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from dataclasses import dataclass, field
+
+from localstack.errors import UsageError
+
+SCHEMES = ("postgres", "postgresql")
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
+"""Names of sources: they begin the names of tables, variables (in capitals) and Jobs, which have 63 letters."""
+EXAMPLE = "make source add=postgres://reader@db.internal:5432/crm"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A PostgreSQL database, one schema of it, and what it is called here. `password` is None where none was given."""
+
+    name: str
+    host: str
+    port: int
+    database: str
+    user: str
+    schema: str
+    sslmode: str
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def place(self) -> str:
+        """Return where it is, for people, without the password."""
+        return f"postgres://{self.user}@{self.host}:{self.port}/{self.database}, schema {self.schema}"
+
+    @property
+    def variable(self) -> str:
+        """Return the environment variable of its password."""
+        return f"{self.name.upper()}_PASSWORD"
+
+
+def parse(address: str, name: str | None, schema: str | None) -> Connection:
+    """Return the connection that an address says. Raises UsageError, which never repeats the password."""
+    scheme, separator, _ = address.partition("://")
+    if not separator:
+        raise UsageError(f"add= takes the address of a PostgreSQL database, for example: {EXAMPLE}")
+    if scheme not in SCHEMES:
+        raise UsageError(f"add={scheme}://…: no such kind of source; allowed: {', '.join(SCHEMES)}")
+    try:
+        parts = urllib.parse.urlsplit(address)
+        port = 5432 if parts.port is None else parts.port
+    except ValueError as error:
+        raise UsageError(f"add={scheme}://…: {_without_secret(str(error), address)}; for example: {EXAMPLE}") from None
+    database = urllib.parse.unquote(parts.path.removeprefix("/"))
+    found = {"host": parts.hostname, "user": parts.username, "database": database}
+    absent = [what for what, value in found.items() if not value]
+    if absent:
+        raise UsageError(f"add={scheme}://… names no {' and no '.join(absent)}; for example: {EXAMPLE}")
+    user = urllib.parse.unquote(parts.username or "")
+    chosen = "public" if schema is None else schema
+    for what, value in (("user", user), ("database", database), ("host", parts.hostname or ""), ("schema", chosen)):
+        if not value.isprintable() or "$" in value or not value:
+            raise UsageError(f"{what} {value!r}: a $ or a control character would be read as something else by Meltano")
+    return Connection(
+        name=_name(database if name is None else name, given=name is not None),
+        host=parts.hostname or "",
+        port=port,
+        database=database,
+        user=user,
+        schema=chosen,
+        sslmode=_ssl_mode(parts.query),
+        password=None if parts.password is None else urllib.parse.unquote(parts.password),
+    )
+
+
+def _name(text: str, *, given: bool) -> str:
+    if given:
+        if NAME.fullmatch(text) is None:
+            raise UsageError(f"name={text!r}: a small letter, then up to 29 small letters, digits and _")
+        return text
+    name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+    if NAME.fullmatch(name) is None:
+        raise UsageError(f"database {text!r} gives no name; say one: name=crm")
+    return name
+
+
+def _ssl_mode(query: str) -> str:
+    options = urllib.parse.parse_qs(query, keep_blank_values=True)
+    mode = options.pop("sslmode", ["prefer"])[-1]
+    if options:
+        raise UsageError(f"the address has options that are not known: {', '.join(sorted(options))}; allowed: sslmode")
+    if mode not in SSL_MODES:
+        raise UsageError(f"sslmode={mode!r} is not known; allowed: {', '.join(SSL_MODES)}")
+    return mode
+
+
+def _without_secret(text: str, address: str) -> str:
+    """Return an error's text without what it may repeat of the address."""
+    authority = address.partition("://")[2].partition("/")[0]
+    return text if not any(part and part in text for part in re.split(r"[:@]", authority)[1:-1]) else "no such address"

@@ -1,0 +1,138 @@
+"""What a database has, for whoever adds it as a source: `headwater-discover` prints one JSON object.
+
+The connection comes as JSON in HEADWATER_SOURCE: host, port, database, user, password, sslmode, schema, name. Printed
+is {"tables": […]} with a contract for each table, or {"error": …}; then the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from headwater_contracts import Column as ContractColumn
+from headwater_contracts import Contract, table_name
+from headwater_contracts.render import render
+from headwater_contracts.types import parse_type
+
+from tap_postgres_arrow.columns import TEMPORAL, Column
+from tap_postgres_arrow.engine import SourceError, literal
+from tap_postgres_arrow.source import Source, Table
+
+VARIABLE = "HEADWATER_SOURCE"
+CONNECT_S = 15
+CHANGE_COLUMNS = (
+    "updated_at", "modified_at", "last_modified", "last_modified_at", "last_updated", "last_updated_at", "changed_at",
+    "date_modified", "date_updated", "update_date", "updated_on", "modified_on", "updated", "modified", "updatedat",
+    "modifiedat", "lastmodified", "write_date", "systemmodstamp", "row_updated_at", "dw_updated_at",
+)  # fmt: skip
+"""Names by which columns usually say when a row changed last, the likeliest first."""
+
+_ROWS = """
+select c.relname::text as name, (sum(greatest(coalesce(p.reltuples, c.reltuples), 0)))::bigint as rows
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+left join pg_inherits i on i.inhparent = c.oid and c.relkind = 'p'
+left join pg_class p on p.oid = i.inhrelid
+where n.nspname = {schema} and c.relkind in ('r', 'p') group by c.relname
+"""
+
+
+def replication_key(columns: Iterable[Column]) -> str | None:
+    """Return the column that says when a row changed last; None if none is called so and holds a time."""
+    times = {column.name.lower(): column.name for column in columns if column.base_type in TEMPORAL - {"date"}}
+    return next((times[name] for name in CHANGE_COLUMNS if name in times), None)
+
+
+def contract_type(column: Column) -> str:
+    """Return the type of a column in a contract."""
+    schema = column.json_schema()
+    digits = schema.get("x-sql-datatype-properties")
+    return schema["x-sql-datatype"] + (f"({digits['precision']},{digits['scale']})" if digits else "")
+
+
+def contract(source: str, table: Table, key: str | None) -> str:
+    """Return the text of a table's contract: what it has now, nothing more."""
+    columns = {
+        column.name: ContractColumn(
+            column.name, parse_type(f"{table.relation}.{column.name}", contract_type(column)), not column.nullable
+        )
+        for column in table.columns
+    }
+    return render(
+        Contract(
+            source, table.stream, f"Table {table.relation}.", 1, table.primary_key, replication_key=key, columns=columns
+        )
+    )
+
+
+def described(source: str, tables: Sequence[Table], rows: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Return what is told of each table. `clash` names the table whose place in the lake it would take."""
+    owners: dict[str, str] = {}
+    found = []
+    for table in tables:
+        key = replication_key(table.columns)
+        place = table_name(table.stream)
+        owner = owners.setdefault(place, table.name)
+        found.append(
+            {
+                "name": table.name,
+                "stream": table.stream,
+                "table": place,
+                "columns": len(table.columns),
+                "key": list(table.primary_key),
+                "replication_key": key,
+                "rows": rows.get(table.name, 0),
+                "clash": None if owner == table.name else owner,
+                "contract": contract(source, table, key),
+            }
+        )
+    return found
+
+
+def unreachable(host: str, port: int, reason: object) -> str:
+    """Return why a server can't be reached, from where this runs."""
+    here = host == "localhost"
+    with contextlib.suppress(ValueError):
+        here = here or ipaddress.ip_address(host).is_loopback
+    hint = (
+        f"ingestion runs in a pod, and {host} is the pod itself: name the address that this machine has in its network"
+        if here
+        else "the platform's pods have to reach it: check name, port, firewall and VPN from the cluster"
+    )
+    return f"{host}:{port} can't be reached from the cluster ({reason}); {hint}"
+
+
+def discover(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the tables of the schema. SourceError says what to do when there are none, or no way to them."""
+    host, port = config["host"], int(config["port"])
+    try:
+        socket.create_connection((host, port), CONNECT_S).close()
+    except OSError as error:
+        raise SourceError(unreachable(host, port, error)) from error
+    source = Source({**config, "port": port, "stream_prefix": f"{config['name']}_"})
+    try:
+        schema = config["schema"]
+        tables = source.require_tables(schema)
+        rows = dict(source.connection.query(_ROWS.format(schema=literal(schema))))
+    finally:
+        source.close()
+    return described(config["name"], tables, rows)
+
+
+def main() -> None:
+    """Print what was found as one line of JSON."""
+    try:
+        answer: dict[str, Any] = {"tables": discover(json.loads(os.environ[VARIABLE]))}
+    except (SourceError, ValueError) as error:
+        answer = {"error": str(error)}
+    print(json.dumps(answer, ensure_ascii=False), flush=True)
+    sys.exit(1 if "error" in answer else 0)
+
+
+if __name__ == "__main__":
+    main()
