@@ -20,6 +20,7 @@ from localstack.home import Home
 from localstack.kube import NAMESPACES, Kube, context
 from localstack.reporting import LocalError, StepFailed
 
+WITH_STEPS = frozenset(["up", "down", "run", "test", "soak", "lint", "lock", "bench", "preview", "emulator", "source"])
 USERS = ("admin", "editor", "viewer")
 DBT_FOLDER = "/opt/transformation"
 
@@ -27,19 +28,7 @@ DBT_FOLDER = "/opt/transformation"
 def run(chosen: argparse.Namespace) -> int:
     """Run the command that was chosen; return its exit status."""
     home = Home.default()
-    if chosen.command in {
-        "up",
-        "down",
-        "run",
-        "test",
-        "soak",
-        "lint",
-        "lock",
-        "bench",
-        "preview",
-        "emulator",
-        "source",
-    }:
+    if chosen.command in WITH_STEPS:
         return _with_console(chosen, home)
     commands: dict[str, Callable[[argparse.Namespace, Home], int]] = {
         "destroy": _destroy,

@@ -52,7 +52,8 @@ def contract_type(column: Column) -> str:
     """Return the type of a column in a contract."""
     schema = column.json_schema()
     digits = schema.get("x-sql-datatype-properties")
-    return schema["x-sql-datatype"] + (f"({digits['precision']},{digits['scale']})" if digits else "")
+    size = f"({digits['precision']},{digits['scale']})" if digits else ""
+    return f"{schema['x-sql-datatype']}{size}"
 
 
 def contract(source: str, table: Table, key: str | None) -> str:
@@ -118,7 +119,7 @@ def discover(config: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
         schema = config["schema"]
         tables = source.require_tables(schema)
-        rows = dict(source.connection.query(_ROWS.format(schema=literal(schema))))
+        rows: dict[str, int] = dict(source.connection.query(_ROWS.format(schema=literal(schema))))
     finally:
         source.close()
     return described(config["name"], tables, rows)
