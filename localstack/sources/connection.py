@@ -12,6 +12,8 @@ SCHEMES = ("postgres", "postgresql")
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 """Names of sources: they begin the names of tables, variables (in capitals) and Jobs, which have 63 letters."""
+RESERVED = frozenset({"raw", "staging", "intermediate", "marts", "snapshots", "source", "stg", "int"})
+"""Names that schemas of the lake, or groups of assets, have already."""
 EXAMPLE = "make source add=postgres://reader@db.internal:5432/crm"
 
 
@@ -75,11 +77,12 @@ def parse(address: str, name: str | None, schema: str | None) -> Connection:
 
 def _name(text: str, *, given: bool) -> str:
     if given:
-        if NAME.fullmatch(text) is None:
-            raise UsageError(f"name={text!r}: a small letter, then up to 29 small letters, digits and _")
+        if NAME.fullmatch(text) is None or text in RESERVED:
+            taken = f", and not {', '.join(sorted(RESERVED))}"
+            raise UsageError(f"name={text!r}: a small letter, then up to 29 small letters, digits and _{taken}")
         return text
     name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
-    if NAME.fullmatch(name) is None:
+    if NAME.fullmatch(name) is None or name in RESERVED:
         raise UsageError(f"database {text!r} gives no name; say one: name=crm")
     return name
 

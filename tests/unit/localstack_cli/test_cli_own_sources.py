@@ -75,6 +75,7 @@ def test_an_address_is_read(source: Connection) -> None:
         ("postgres://reader@h/crm?sslmode=maybe", None, "sslmode='maybe'"),
         ("postgres://reader@h/crm?channel=1", None, "channel"),
         ("postgres://reader@h/crm", "My CRM", "name='My CRM'"),
+        ("postgres://reader@h/crm", "raw", "name='raw'"),
         ("postgres://reader@h/1crm", None, "name=crm"),
         ("postgres://$HOME@h/crm", None, "Meltano"),
     ],
