@@ -103,7 +103,7 @@ def add(home: Home, console: Console, source: Connection) -> int:
     for path in written:
         console.say(f"  {path.relative_to(stack.CHECKOUT)}{' (was there, stays as it is)' if path in kept else ''}")
     deploy(home, console)
-    with console.step("First load", estimate_s=60) as step:
+    with console.step("First load", estimate_s=30) as step:
         template = kube.get(f"cronjob/{discovery.CRONJOB}", discovery.NAMESPACE)[0]
         name = f"{discovery.CRONJOB}-{source.name.replace('_', '-')}-{secrets.token_hex(3)}"
         # In full: what an older source of this name left in the lake is replaced, not added to.
@@ -120,7 +120,7 @@ def add(home: Home, console: Console, source: Connection) -> int:
 
 def deploy(home: Home, console: Console) -> None:
     """Bring the files into the two images that carry them, and the password into ingestion's Secret."""
-    with console.step("pulumi up (ingestion and orchestration)", estimate_s=180) as step:
+    with console.step("pulumi up (ingestion and orchestration)", estimate_s=90) as step:
         stack.apply(home, step)
 
 

@@ -124,7 +124,7 @@ def meltano_file(source: Connection, tables: Sequence[Found]) -> str:
         f"      stream_prefix: {source.name}_",
         "      positions_file: $HEADWATER_POSITIONS",
         "      batch_config:",
-        "        encoding: {format: arrow}",
+        "        encoding: {format: pipe}",
         "        storage: {root: $HEADWATER_BATCH_ROOT}",
         "    select:",
         "    - '*.*'",

@@ -33,7 +33,7 @@ def groups(manifest: Mapping[str, Any], source_of_table: Mapping[str, str]) -> l
         if model is not None:
             reads[model] |= set(nodes[test]["depends_on"]["nodes"]) - {model}
     made_of: dict[str, frozenset[str]] = {
-        key: frozenset({source_of_table.get(source["name"], source["source_name"])})
+        key: frozenset({source_of_table.get(source.get("identifier", source["name"]), source["source_name"])})
         for key, source in manifest["sources"].items()
     }
     made_of |= dict.fromkeys(models, frozenset())

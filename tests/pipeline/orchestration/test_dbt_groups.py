@@ -46,3 +46,13 @@ def test_a_model_waits_for_what_its_tests_read():
         "build_shop_stripe": "fqn:headwater.fct_orders fqn:headwater.fct_payments fqn:headwater.stg_orders"
         " fqn:headwater.t",
     }
+
+
+def test_two_sources_may_call_a_table_the_same():
+    """Models of an added source that has `orders` too would wait for the shop, and be held up by it."""
+    known = manifest()
+    known["nodes"] = {"model.headwater.stg_crm": node("model", "stg_crm", "source.headwater.crm.orders")}
+    known["sources"]["source.headwater.crm.orders"] = {
+        "name": "orders", "identifier": "crm_orders", "source_name": "crm"
+    }  # fmt: skip
+    assert [group.name for group in groups(known, {**TABLES, "crm_orders": "crm"})] == ["build_crm"]
