@@ -46,7 +46,7 @@ def logged_in(browser: Browser, superset: Superset, user: str) -> None:
 def open_dashboard(browser: Browser, superset: Superset) -> dict[str, dict[str, Any]]:
     """Open the dashboard and wait until every chart is drawn; title → state. A failed chart fails the test."""
     # High enough for all rows: Superset draws only charts that are in view.
-    browser.resize(1440, 3200)
+    browser.resize(1440, 3000)
     browser.open(superset.url + DASHBOARD)
     browser.wait_for(
         f"(charts => charts.length >= {len(CHARTS)} && charts.every(chart => chart.drawn || chart.failed))"

@@ -31,11 +31,13 @@ from petco.api.shop import Shop as Tables  # noqa: E402
 from petco.database import Server as Address  # noqa: E402
 from tap_stripe.objects import KINDS  # noqa: E402
 from tap_stripe.tap import TapStripe  # noqa: E402
+from target_iceberg.run import IncompleteStreamError  # noqa: E402
 from target_iceberg.target import TargetIceberg  # noqa: E402
 from target_iceberg.types import iceberg_schema  # noqa: E402
 
 if TYPE_CHECKING:
     from conftest import Server, Shop
+    from pyiceberg.catalog import Catalog
 
 KEY = "rk_test_0123456789abcdef"
 NOW = 1_780_000_000
@@ -312,3 +314,15 @@ def test_the_contracts_say_what_the_tap_sends() -> None:
         }
         assert {name: loaded[name] for name in said} == said
         assert set(loaded) - set(said) <= {"_loaded_at", "_sdc_deleted_at"}
+
+
+def test_a_tap_that_ends_early_publishes_nothing(stripe: Stripe, catalog: Catalog) -> None:
+    """Charges without their refunds: the target must not take the streams that came for the whole run."""
+    lines = stripe.lines().splitlines(keepends=True)
+    second = [index for index, line in enumerate(lines) if json.loads(line)["type"] == "SCHEMA"][1]
+    with pytest.raises(IncompleteStreamError, match=STREAMS[1]):
+        stripe.load("".join(lines[:second]))
+    assert not catalog.table_exists((stripe.shop.namespace, STREAMS[0]))
+    stripe.state = {}
+    stripe.load(stripe.lines())
+    assert all(stripe.shop.count(stream) > 0 for stream in STREAMS)

@@ -6,11 +6,11 @@ The target compares that with where its table stands (docs/ingestion.md, exactly
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from singer_sdk import Stream
+from singer_sdk import Stream, Tap
 from singer_sdk import typing as th
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
@@ -80,13 +80,15 @@ class AnnouncedStream(Stream):
         self.state_manager.is_flushed = False
 
 
-def announce_all(streams: Iterable[Stream]) -> None:
-    """Announce the selected streams before the first is read: if the tap ends early, the target sees what is missing.
+class AnnouncingTap(Tap):
+    """A tap that announces all its streams before the first is read.
 
-    Otherwise it would take what came for the whole run, and publish a part of it.
+    If it ends early, the target sees which never came; it would take what came for the whole run, and publish it.
     """
-    chosen = [stream for stream in streams if isinstance(stream, AnnouncedStream) and stream.selected]
-    for stream in chosen:
-        stream.announce()
-    if chosen:
-        chosen[0]._write_state_message()
+
+    def _set_compatible_replication_methods(self) -> None:
+        # The SDK's last step before its first STATE message.
+        super()._set_compatible_replication_methods()
+        for stream in self.streams.values():
+            if isinstance(stream, AnnouncedStream) and stream.selected:
+                stream.announce()

@@ -10,9 +10,8 @@ from typing import Any
 
 import headwater_contracts
 from headwater_contracts.files import ROOT_VARIABLE
-from headwater_tap.announced import POSITIONS_FILE, REPLACES, read_positions
+from headwater_tap.announced import POSITIONS_FILE, REPLACES, AnnouncingTap, read_positions
 from headwater_tap.calls import Retries, ServiceError
-from singer_sdk import Tap
 from singer_sdk import typing as th
 from singer_sdk.contrib.msgspec import MsgSpecWriter
 
@@ -30,7 +29,7 @@ STREAMS = {
 """Stream -> object, when the setting `objects` names none."""
 
 
-class TapSalesforce(Tap):
+class TapSalesforce(AnnouncingTap):
     """Replicates objects of one Salesforce organisation."""
 
     name = "tap-salesforce"

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from headwater_tap.announced import POSITIONS_FILE, read_positions
+from headwater_tap.announced import POSITIONS_FILE, AnnouncingTap, read_positions
 from headwater_tap.calls import Retries
-from singer_sdk import Tap
 from singer_sdk import typing as th
 from singer_sdk.contrib.msgspec import MsgSpecWriter
 
@@ -19,7 +18,7 @@ from tap_stripe.stream import StripeStream
 API_URL = "https://api.stripe.com"
 
 
-class TapStripe(Tap):
+class TapStripe(AnnouncingTap):
     """Replicates payments of one Stripe account."""
 
     name = "tap-stripe"
