@@ -325,4 +325,4 @@ def test_a_tap_that_ends_early_publishes_nothing(stripe: Stripe, catalog: Catalo
     assert not catalog.table_exists((stripe.shop.namespace, STREAMS[0]))
     stripe.state = {}
     stripe.load(stripe.lines())
-    assert all(stripe.shop.count(stream) > 0 for stream in STREAMS)
+    assert stripe.shop.count(STREAMS[0]) >= ORDERS
