@@ -95,7 +95,8 @@ def add(home: Home, console: Console, source: Connection) -> int:
     for table in tables:
         key = f"key {', '.join(table.key)}" if table.key else "no key"
         lost = "" if table.clash is None else f"; left out: raw.{table.table} is {table.clash}'s"
-        console.say(f"  {table.name}: about {table.rows:,} rows, {key}, changes {table.method}{lost}")
+        rows = "rows not counted yet" if table.rows is None else f"about {table.rows:,} rows"
+        console.say(f"  {table.name}: {rows}, {key}, changes {table.method}{lost}")
     with console.step("Write the files"):
         passwords.keep(home.source_passwords, source.name, str(source.password))
         written = files.rendered(places, source, tables)

@@ -25,7 +25,7 @@ _PATTERN = re.compile(r"[.\[\]*?\\!]")
 class Found:
     """A table of the source: its stream, and its place in `raw`. `clash` is the table that has this place already.
 
-    rows: an estimate of the source's. contract: the text of its contract.
+    rows: an estimate of the source's, None where it has none. contract: the text of its contract.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Found:
     table: str
     key: tuple[str, ...]
     replication_key: str | None
-    rows: int
+    rows: int | None
     clash: str | None
     contract: str
 

@@ -39,7 +39,12 @@ def odd(shop: Shop) -> Shop:
         "create view shop.seen as select 1 as one",
         "create table shop.secret (id int primary key)",
         "revoke select on shop.secret from reader",
+        "create table shop.events (id int, at timestamptz, primary key (id, at)) partition by range (at)",
+        "create table shop.events_1 partition of shop.events for values from ('2026-01-01') to ('2027-01-01')",
+        "create table shop.events_2 partition of shop.events for values from ('2027-01-01') to ('2028-01-01')",
+        "insert into shop.events select i, timestamptz '2026-12-31' + i * interval '1h' from generate_series(1, 48) i",
         "analyze",
+        "create table shop.new (id int primary key)",
     )
     return shop
 
@@ -47,7 +52,9 @@ def odd(shop: Shop) -> Shop:
 def test_tables_keys_and_replication_keys_are_found(odd: Shop) -> None:
     """A key in the wrong order, a date taken for a moment, or a table that overwrites another's."""
     found = {each["name"]: each for each in discover.discover(connection(odd))}
-    assert sorted(found) == ["Odd Name/1", "a-b", "a_b", "keyless", "orders"]  # no view, nothing without a grant
+    assert sorted(found) == ["Odd Name/1", "a-b", "a_b", "events", "keyless", "new", "orders"]  # no view, no grant
+    # Of the partitions together; and nothing is made up for a table that the server has not counted.
+    assert (found["events"]["rows"], found["new"]["rows"]) == (48, None)
     odd_one = found["Odd Name/1"]
     assert (odd_one["key"], odd_one["replication_key"]) == (["or", "Id"], "Last_Modified")
     assert (odd_one["stream"], odd_one["rows"]) == ("crm_Odd Name/1", 2)

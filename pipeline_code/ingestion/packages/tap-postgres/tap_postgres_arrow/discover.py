@@ -34,7 +34,9 @@ CHANGE_COLUMNS = (
 """Names by which columns usually say when a row changed last, the likeliest first."""
 
 _ROWS = """
-select c.relname::text as name, (sum(greatest(coalesce(p.reltuples, c.reltuples), 0)))::bigint as rows
+select c.relname::text as name,
+       (case when min(coalesce(p.reltuples, c.reltuples)) >= 0 then sum(coalesce(p.reltuples, c.reltuples)) end)::bigint
+       as rows
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 left join pg_inherits i on i.inhparent = c.oid and c.relkind = 'p'
 left join pg_class p on p.oid = i.inhrelid
@@ -71,8 +73,11 @@ def contract(source: str, table: Table, key: str | None) -> str:
     )
 
 
-def described(source: str, tables: Sequence[Table], rows: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Return what is told of each table. `clash` names the table whose place in the lake it would take."""
+def described(source: str, tables: Sequence[Table], rows: Mapping[str, int | None]) -> list[dict[str, Any]]:
+    """Return what is told of each table.
+
+    rows: None where the server never counted. `clash` names the table whose place in the lake it would take.
+    """
     owners: dict[str, str] = {}
     found = []
     for table in tables:
@@ -87,7 +92,7 @@ def described(source: str, tables: Sequence[Table], rows: Mapping[str, int]) -> 
                 "columns": len(table.columns),
                 "key": list(table.primary_key),
                 "replication_key": key,
-                "rows": rows.get(table.name, 0),
+                "rows": rows.get(table.name),
                 "clash": None if owner == table.name else owner,
                 "contract": contract(source, table, key),
             }
@@ -119,7 +124,7 @@ def discover(config: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
         schema = config["schema"]
         tables = source.require_tables(schema)
-        rows: dict[str, int] = dict(source.connection.query(_ROWS.format(schema=literal(schema))))
+        rows: dict[str, int | None] = dict(source.connection.query(_ROWS.format(schema=literal(schema))))
     finally:
         source.close()
     return described(config["name"], tables, rows)
