@@ -47,7 +47,7 @@ def run(home: Home, console: Console, chosen: argparse.Namespace) -> int:
     source = parse(str(address), chosen.name, chosen.schema)
     files.check_name(source)
     source = with_password(home, source, given["PGPASSWORD"])
-    console.resume = f"make source add=postgres://{source.user}@{source.host}:{source.port}/{source.database} …"
+    console.resume = source.command
     with exclusive(home.state / "lock", "source"):
         return add(home, console, source)
 

@@ -36,6 +36,15 @@ class Connection:
         return f"postgres://{self.user}@{self.host}:{self.port}/{self.database}, schema {self.schema}"
 
     @property
+    def command(self) -> str:
+        """Return the command that adds it, without the password."""
+        user, database = (urllib.parse.quote(part, safe="") for part in (self.user, self.database))
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        options = "" if self.sslmode == "prefer" else f"?sslmode={self.sslmode}"
+        address = f"postgres://{user}@{host}:{self.port}/{database}{options}"
+        return f"make source add='{address}' name={self.name} schema='{self.schema}'"
+
+    @property
     def variable(self) -> str:
         """Return the environment variable of its password."""
         return f"{self.name.upper()}_PASSWORD"

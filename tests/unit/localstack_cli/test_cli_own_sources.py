@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,9 @@ def test_an_address_is_read(source: Connection) -> None:
         "sales",
         "CRM_PASSWORD",
     )
-    assert SECRET not in repr(source) + source.place
+    assert SECRET not in repr(source) + source.place + source.command
+    again = source.command.split("add='")[1].split("'")[0]
+    assert parse(again, "crm", "sales") == replace(source, password=None)
     assert parse("postgresql://reader@h/CRM-prod", None, None).name == "crm_prod"
     assert parse("postgresql://reader@h/crm", None, None).password is None
 
