@@ -234,7 +234,8 @@ def main() -> None:
                 try:
                     runs = [cost(way, folder / "log") for _ in range(options.runs + 1)]
                 except RuntimeError as error:
-                    failures[way.name] = str(error).strip().splitlines()[-1][:200]
+                    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+                    failures[way.name] = plain.strip().splitlines()[-1][:200]
                     sys.stderr.write(f"{way.name}: {error}\n")
                     continue
                 costs[way.name] = runs[1:]
