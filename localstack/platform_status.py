@@ -126,12 +126,13 @@ def components(pods: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, str]]:
 def render_workloads(rows: Sequence[Workload]) -> list[str]:
     """Return the table's lines, one a workload, in the order namespace, kind, name."""
     order = {"StatefulSet": 0, "Deployment": 1, "Job": 2}
-    lines = [f"{'NAMESPACE':<10} {'WORKLOAD':<34} {'READY':<6} {'RESTARTS':<9} {'AGE':<13} STATE"]
+    width = max([34, *(len(f"{row.kind}/{row.name}") for row in rows)])
+    lines = [f"{'NAMESPACE':<10} {'WORKLOAD':<{width}} {'READY':<6} {'RESTARTS':<9} {'AGE':<13} STATE"]
     for row in sorted(rows, key=lambda each: (each.namespace, order[each.kind], each.name)):
         name = f"{row.kind.lower()}/{row.name}"
         ready = f"{row.ready}/{row.wanted}"
         lines.append(
-            f"{row.namespace:<10} {name:<34} {ready:<6} {row.restarts:<9} {duration(row.age_s):<13} {row.state}"
+            f"{row.namespace:<10} {name:<{width}} {ready:<6} {row.restarts:<9} {duration(row.age_s):<13} {row.state}"
         )
     return lines
 

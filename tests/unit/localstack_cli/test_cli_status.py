@@ -61,8 +61,9 @@ def test_a_job_that_succeeded_is_done_and_one_that_failed_says_so() -> None:
 def test_the_table_lines_up() -> None:
     """Columns that move with long names."""
     row = platform_status.Workload("headwater", "Deployment", "trino", 1, 1, "ok", 0, 90)
-    header, line = platform_status.render_workloads([row])
-    assert line.index("ok") == header.index("STATE")
+    run = platform_status.Workload("headwater", "Job", "ingestion-salesforce-7a047c9a-c472", 1, 1, "ok", 0, 90)
+    header, line, longer = platform_status.render_workloads([row, run])
+    assert line.index(" ok") + 1 == longer.index(" ok") + 1 == header.index("STATE")
     assert "deployment/trino" in line
     assert "1 min 30 s" in line
 
