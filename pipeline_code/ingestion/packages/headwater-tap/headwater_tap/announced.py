@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,11 @@ class AnnouncingTap(Tap):
 
     If it ends early, the target sees which never came; it would take what came for the whole run, and publish it.
     """
+
+    @cached_property
+    def positions(self) -> dict[str, dict[str, Any]]:
+        """Committed bookmarks by stream; empty without `positions_file`."""
+        return read_positions(self.config)
 
     def _set_compatible_replication_methods(self) -> None:
         # The SDK's last step before its first STATE message.

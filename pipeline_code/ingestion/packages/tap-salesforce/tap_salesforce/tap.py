@@ -6,11 +6,10 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import headwater_contracts
 from headwater_contracts.files import ROOT_VARIABLE
-from headwater_tap.announced import POSITIONS_FILE, REPLACES, AnnouncingTap, read_positions
+from headwater_tap.announced import POSITIONS_FILE, REPLACES, AnnouncingTap
 from headwater_tap.calls import Retries, ServiceError
 from singer_sdk import typing as th
 from singer_sdk.contrib.msgspec import MsgSpecWriter
@@ -83,11 +82,6 @@ class TapSalesforce(AnnouncingTap):
         REPLACES,
         POSITIONS_FILE,
     ).to_dict()
-
-    @cached_property
-    def positions(self) -> dict[str, dict[str, Any]]:
-        """Committed bookmarks by stream; empty without `positions_file`."""
-        return read_positions(self.config)
 
     @cached_property
     def api(self) -> Salesforce:

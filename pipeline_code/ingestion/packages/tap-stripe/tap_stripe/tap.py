@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
-from typing import Any
 
-from headwater_tap.announced import POSITIONS_FILE, AnnouncingTap, read_positions
+from headwater_tap.announced import POSITIONS_FILE, REPLACES, AnnouncingTap
 from headwater_tap.calls import Retries
 from singer_sdk import typing as th
 from singer_sdk.contrib.msgspec import MsgSpecWriter
@@ -50,19 +48,9 @@ class TapStripe(AnnouncingTap):
         th.Property("attempts", th.IntegerType, default=6, description="How often a call is tried."),
         th.Property("first_wait_seconds", th.NumberType, default=1.0, description="Wait before the second attempt."),
         th.Property("timeout_seconds", th.NumberType, default=60.0, description="How long a call may give no byte."),
-        th.Property(
-            "emit_activate_version_messages",
-            th.BooleanType,
-            default=True,
-            description="Announce a complete read, so that the target replaces what it holds of the stream.",
-        ),
+        REPLACES,
         POSITIONS_FILE,
     ).to_dict()
-
-    @cached_property
-    def positions(self) -> dict[str, dict[str, Any]]:
-        """Committed bookmarks by stream; empty without `positions_file`."""
-        return read_positions(self.config)
 
     def discover_streams(self) -> Sequence[StripeStream]:
         """Return one stream for each kind of object. Raises ValueError for an `expand` of another one."""
