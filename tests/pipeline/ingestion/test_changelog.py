@@ -157,6 +157,19 @@ def test_the_full_old_row_is_no_change_of_key(followed: Shop) -> None:
     assert_followed(followed)
 
 
+def test_a_table_of_the_same_name_elsewhere_is_another_one(followed: Shop) -> None:
+    """A publication of two schemas: rows of archive.orders must not end in orders, nor end the run."""
+    followed.execute(
+        "create schema archive",
+        "create table archive.orders (order_id bigint primary key)",
+        "insert into archive.orders values (900)",
+        "truncate archive.orders",
+        "update shop.orders set status = 'paid' where order_id = 1",
+    )
+    follow(followed)
+    assert_followed(followed)
+
+
 def test_a_truncated_table_is_read_anew(followed: Shop) -> None:
     """TRUNCATE names no rows: followed literally, the lake would keep them all."""
     followed.execute("truncate shop.orders", "insert into shop.orders values (5, 'placed', 1, null)")

@@ -132,17 +132,16 @@ class ChangeLog:
             match pgoutput.decode(data):
                 case pgoutput.Begin() as transaction:
                     pass
-                case pgoutput.Relation() as relation:
+                case pgoutput.Relation() as relation if relation.schema == self._schema:
                     names[relation.number] = relation.name
-                    if relation.schema == self._schema:
-                        spill.describe(relation)
+                    spill.describe(relation)
                 case pgoutput.Truncate(relations):
                     for number in relations:
-                        if transaction.position >= followed.get(names[number], never):
+                        if transaction.position >= followed.get(names.get(number, ""), never):
                             spill.tables.setdefault(names[number], TableChanges()).truncated = True
                             pending = transaction.position if pending is None else pending
                 case pgoutput.Change() as change:
-                    if transaction.position >= followed.get(names[change.relation], never):
+                    if transaction.position >= followed.get(names.get(change.relation, ""), never):
                         spill.add(change, transaction)
                         pending = transaction.position if pending is None else pending
         spill.flush()
