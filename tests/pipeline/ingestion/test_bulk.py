@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from conftest import Shop, send_in_bulk, send_through_the_sdk
-from tap_postgres_arrow.main import BulkRun, parse
+from headwater_tap.command import parse
+from tap_postgres_arrow.main import BulkRun
 from tap_postgres_arrow.settings import for_bulk
 from tap_postgres_arrow.tap import TapPostgresArrow
 

@@ -51,13 +51,13 @@ FAULTS = [
     Fault("tap", "after", f"{TAP}._announce"),
     Fault("tap", "before", f"{OUT}.write", 3),  # STATE, SCHEMA, BATCH
     Fault("tap", "after", f"{OUT}.write", 3),
-    Fault("tap", "before", "tap_postgres_arrow.handover:_open_for_writing"),
-    Fault("tap", "after", "tap_postgres_arrow.handover:_open_for_writing"),
+    Fault("tap", "before", "headwater_tap.handover:_open_for_writing"),
+    Fault("tap", "after", "headwater_tap.handover:_open_for_writing"),
     Fault("tap", "before", "tap_postgres_arrow.arrow:conform"),
     Fault("tap", "before", "tap_postgres_arrow.boundary:advanced"),
-    Fault("tap", "after", "tap_postgres_arrow.handover:send"),
+    Fault("tap", "after", "headwater_tap.handover:send"),
     Fault("tap", "before", f"{OUT}.write", 6),
-    Fault("tap", "after", "tap_postgres_arrow.handover:send", 2),
+    Fault("tap", "after", "headwater_tap.handover:send", 2),
     Fault("tap", "after", f"{OUT}.state", 2),
     Fault("tap", "after", f"{OUT}.state", 3),
     Fault("target", "before", "pyiceberg.catalog:load_catalog"),
@@ -78,8 +78,8 @@ FAULTS = [
     Fault("target", "after", STATE),
 ]
 PASSAGE = [
-    Fault("tap", "before", "tap_postgres_arrow.handover:Answer.read"),
-    Fault("tap", "after", "tap_postgres_arrow.handover:Answer.read"),
+    Fault("tap", "before", "headwater_tap.handover:Answer.read"),
+    Fault("tap", "after", "headwater_tap.handover:Answer.read"),
     Fault("tap", "before", "tap_postgres_arrow.engine:Connection.copy", 2),
     Fault("tap", "after", "tap_postgres_arrow.engine:Connection.copy"),
     Fault("tap", "before", "tap_postgres_arrow.parquet:check"),

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
-from tap_postgres_arrow import handover, parquet, settings
+from headwater_tap import handover
+
+from tap_postgres_arrow import parquet, settings
 from tap_postgres_arrow.boundary import Key
 from tap_postgres_arrow.reading import Reading
 

@@ -1,31 +1,15 @@
-"""Tables as streams of a Singer catalog, and what a catalog selects of them.
+"""Tables as streams of a Singer catalog.
 
-The same rules as the SDK's, without its import; test_bulk.py compares the two.
+The same entries as the SDK's, without its import; test_bulk.py compares the two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from headwater_tap.selection import FULL_TABLE, INCREMENTAL, LOG_BASED
+
 from tap_postgres_arrow.source import Table
-
-INCREMENTAL, FULL_TABLE, LOG_BASED = "INCREMENTAL", "FULL_TABLE", "LOG_BASED"
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What is read of a table: `schema` has the selected columns only, `catalogued` all that the catalog names.
-
-    `method` is INCREMENTAL (by `replication_key`), FULL_TABLE, or LOG_BASED.
-    """
-
-    schema: Mapping[str, Any]
-    catalogued: frozenset[str]
-    key_properties: tuple[str, ...]
-    replication_key: str | None
-    method: str
 
 
 def json_schema(table: Table) -> dict[str, Any]:
@@ -72,39 +56,3 @@ def discovered(table: Table, wanted: str, *, followed: bool = False) -> dict[str
         entry["replication_key"] = key
         root |= {"replication-key": key, "valid-replication-keys": [key]}
     return {**entry, "metadata": [*columns, {"breadcrumb": [], "metadata": root}]}
-
-
-def selection(entry: Mapping[str, Any]) -> Selection | None:
-    """Return what a catalog's entry selects; None if its stream is not selected."""
-    metadata = {tuple(item["breadcrumb"]): item["metadata"] for item in entry.get("metadata", ())}
-    root = metadata.get((), {})
-    if metadata and not _is_selected(root, parent=False):
-        return None
-    properties = entry["schema"].get("properties", {})
-    chosen = {
-        name: schema
-        for name, schema in properties.items()
-        if ("properties", name) not in metadata or _is_selected(metadata["properties", name], parent=True)
-    }
-    required = [name for name in entry["schema"].get("required", ()) if name in chosen]
-    key = entry.get("replication_key") or root.get("replication-key")
-    method = entry.get("replication_method") or root.get("forced-replication-method")
-    return Selection(
-        {**entry["schema"], "properties": chosen, "required": required},
-        frozenset(properties),
-        tuple(entry.get("key_properties") or root.get("table-key-properties") or ()),
-        key,
-        method or (FULL_TABLE if key is None else INCREMENTAL),
-    )
-
-
-def _is_selected(metadata: Mapping[str, Any], *, parent: bool) -> bool:
-    match metadata.get("inclusion"):
-        case "unsupported":
-            return False
-        case "automatic":
-            return True
-    chosen = metadata.get("selected")
-    if chosen is None:
-        chosen = metadata.get("selected-by-default")
-    return parent if chosen is None else bool(chosen)

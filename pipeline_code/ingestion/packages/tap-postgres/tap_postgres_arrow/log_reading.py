@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headwater_tap.selection import Selection
+
 from tap_postgres_arrow.boundary import Key
-from tap_postgres_arrow.catalog import Selection
 from tap_postgres_arrow.changelog import DELETED_AT, LSN, ChangeLog, LogPosition, TableChanges, position_from_state
 from tap_postgres_arrow.columns import Column
 from tap_postgres_arrow.reading import Reading

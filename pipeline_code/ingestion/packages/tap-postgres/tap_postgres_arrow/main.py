@@ -8,7 +8,6 @@ messages (test_bulk.py), read through reading.py and hand over through bulk.py.
 from __future__ import annotations
 
 import argparse
-import copy
 import datetime as dt
 import json
 import logging
@@ -18,31 +17,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from headwater_tap.command import Output, parse, read_config
+from headwater_tap.selection import Selection
+from headwater_tap.selection import selection as selected
+
 from tap_postgres_arrow import bulk, catalog, settings
 from tap_postgres_arrow.log_reading import Followed
 from tap_postgres_arrow.reading import Reading
 from tap_postgres_arrow.source import Source, Table
 
 NAME = "tap-postgres-arrow"
-
-
-class Output:
-    """Singer messages on standard output, one JSON object a line."""
-
-    def __init__(self) -> None:
-        """Begin without a state."""
-        self._state: dict[str, Any] | None = None
-
-    def write(self, message: Mapping[str, Any]) -> None:
-        """Write one message, at once."""
-        sys.stdout.buffer.write(json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
-        sys.stdout.flush()
-
-    def state(self, value: dict[str, Any]) -> None:
-        """Write a STATE message unless the last one said the same."""
-        if value != self._state:
-            self.write({"type": "STATE", "value": value})
-            self._state = copy.deepcopy(value)
 
 
 class BulkRun:
@@ -85,10 +69,10 @@ class BulkRun:
         for bookmark in bookmarks.values():
             bookmark.pop("progress_markers", None)
         now = {"bookmarks": bookmarks}
-        chosen: list[tuple[Reading, catalog.Selection]] = []
+        chosen: list[tuple[Reading, Selection]] = []
         window = dt.timedelta(seconds=self._config["late_window_seconds"])
         tables = self.tables()
-        found = {name: catalog.selection(entry) for name, entry in entries.items()}
+        found = {name: selected(entry) for name, entry in entries.items()}
         selections = {name: selection for name, selection in found.items() if selection is not None}
         if self._followed is not None:
             self._followed.prepare(tables, frozenset(selections), {**bookmarks, **self._positions})
@@ -106,7 +90,7 @@ class BulkRun:
         for reading, selection in chosen:
             self._send(reading, selection, now)
 
-    def _send(self, reading: Reading, selection: catalog.Selection, state: dict[str, Any]) -> None:
+    def _send(self, reading: Reading, selection: Selection, state: dict[str, Any]) -> None:
         name = reading.table.stream
         logging.info("Beginning sync of '%s' in %s mode", name, selection.method.lower())
         self._announce(reading.table, selection)
@@ -120,7 +104,7 @@ class BulkRun:
             self._output.write({"type": "BATCH", "stream": name, "encoding": {"format": layout}, "manifest": manifest})
         self._output.state(state)
 
-    def _announce(self, table: Table, selection: catalog.Selection) -> None:
+    def _announce(self, table: Table, selection: Selection) -> None:
         message = {
             "type": "SCHEMA",
             "stream": table.stream,
@@ -150,30 +134,12 @@ def run(config: Mapping[str, Any], arguments: argparse.Namespace) -> None:
         work.close()
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace | None:
-    """Return what a Singer command line asks for; None for one that is not about a plain run or discovery."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--config", action="append", default=[])
-    parser.add_argument("--catalog")
-    parser.add_argument("--state")
-    parser.add_argument("--discover", action="store_true")
-    try:
-        options, others = parser.parse_known_args(arguments)
-    except argparse.ArgumentError:
-        return None
-    files = [*options.config, options.catalog, options.state]
-    return None if others or not all(Path(name).is_file() for name in files if name is not None) else options
-
-
 def main() -> None:
     """Run the tap."""
     options = parse(sys.argv[1:])
     config = None
     if options is not None and options.config:
-        given: dict[str, Any] = {}
-        for name in options.config:
-            given |= json.loads(Path(name).read_text(encoding="utf-8"))
-        config = settings.for_bulk(given)
+        config = settings.for_bulk(read_config(options))
     if options is None or config is None:
         from tap_postgres_arrow.tap import TapPostgresArrow
 

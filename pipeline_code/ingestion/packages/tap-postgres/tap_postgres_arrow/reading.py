@@ -7,8 +7,10 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from headwater_tap import apart as set_apart
+from headwater_tap.selection import INCREMENTAL, UNFINISHED, Selection
+
 from tap_postgres_arrow import boundary, unfit
-from tap_postgres_arrow.catalog import INCREMENTAL, Selection
 from tap_postgres_arrow.columns import Column, UnrepresentableValueError
 from tap_postgres_arrow.source import Source, Table
 
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
-
-UNFINISHED = {"Note": "This stream has not been read to its end."}
-"""`progress_markers` of a stream while it is read: a target that finds them knows that the stream was cut off."""
 
 
 class Reading:
@@ -78,7 +77,7 @@ class Reading:
             self._state["progress_markers"] = {**UNFINISHED, "attempt": 2}
             state()
             yield from send()
-        for message in unfit.messages(apart):
+        for message in set_apart.messages(apart):
             write(message)
 
     def _set_apart(self) -> list[dict[str, Any]]:

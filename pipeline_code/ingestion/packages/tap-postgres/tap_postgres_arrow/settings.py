@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
+
+from headwater_tap.command import FORMATS, is_bulk, read_positions
+
+__all__ = ["DEFAULTS", "FORMATS", "REQUIRED", "for_bulk", "read_positions"]
 
 REQUIRED = ("host", "database", "user", "password")
 DEFAULTS: Mapping[str, Any] = {
@@ -18,8 +20,6 @@ DEFAULTS: Mapping[str, Any] = {
     "slot": "headwater",
     "stream_prefix": "",
 }
-FORMATS = ("pipe", "arrow", "parquet")
-"""Ways to hand rows over in bulk, see bulk.py."""
 
 _TYPES: Mapping[str, type] = {name: type(default) for name, default in DEFAULTS.items()} | dict.fromkeys(
     (*REQUIRED, "positions_file", "publication"), str
@@ -33,23 +33,9 @@ def for_bulk(config: Mapping[str, Any]) -> dict[str, Any] | None:
     """
     given = {name: value for name, value in config.items() if value is not None}
     batches = given.pop("batch_config", None)
-    if not _is_bulk(batches) or not all(name in given for name in REQUIRED):
+    if not is_bulk(batches) or not all(name in given for name in REQUIRED):
         return None
     # bool is an int to Python: types are compared, not asked.
     if any(name not in _TYPES or type(value) is not _TYPES[name] for name, value in given.items()):
         return None
     return {**DEFAULTS, **given, "batch_config": batches}
-
-
-def _is_bulk(batches: Any) -> bool:
-    match batches:
-        case {"encoding": {"format": str(layout), **more}, "storage": {"root": str(), **place}, **others}:
-            known = not more and not others and set(place) <= {"prefix"} and isinstance(place.get("prefix", ""), str)
-            return known and layout in FORMATS
-        case _:
-            return False
-
-
-def read_positions(path: str | None) -> dict[str, dict[str, Any]]:
-    """Return {stream: bookmark} of what the target has committed, from the setting `positions_file`."""
-    return dict(json.loads(Path(path).read_text(encoding="utf-8"))) if path else {}

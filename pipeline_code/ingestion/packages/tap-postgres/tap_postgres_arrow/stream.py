@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from headwater_tap.selection import FULL_TABLE, LOG_BASED, Selection
 from singer_sdk import Stream
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
 from singer_sdk.helpers.conform import TypeConformanceLevel
@@ -34,7 +35,7 @@ class PostgresStream(Stream):
         super().__init__(tap, schema=catalog.json_schema(table), name=table.stream)
         self.primary_keys = list(table.primary_key)
         if self._is_followed:
-            self.forced_replication_method = catalog.LOG_BASED
+            self.forced_replication_method = LOG_BASED
         else:
             self.replication_key = catalog.replication_key(table, tap.config["replication_key"])
 
@@ -53,7 +54,7 @@ class PostgresStream(Stream):
     def _write_schema_message(self) -> None:
         reading = self._reading()
         super()._write_schema_message()
-        full_table = self.replication_method == catalog.FULL_TABLE
+        full_table = self.replication_method == FULL_TABLE
         if not full_table and reading.is_complete and self.emit_activate_version_messages:
             # The first read is a complete one, as FULL_TABLE always is: it replaces what the target holds.
             self._stream_version = self._initialized_at // 1000
@@ -95,7 +96,7 @@ class PostgresStream(Stream):
         chosen = {
             name: each for name, each in schema["properties"].items() if self.mask.get(("properties", name), True)
         }
-        selection = catalog.Selection(
+        selection = Selection(
             {**schema, "properties": chosen},
             frozenset(schema["properties"]),
             tuple(self.primary_keys),

@@ -12,7 +12,6 @@ from typing import Any
 from tap_postgres_arrow.columns import Column, UnrepresentableValueError, quoted
 from tap_postgres_arrow.source import Source, Table
 
-STREAM = "quarantine"
 MOST_ROWS = 10_000
 """Rows of a table that are sent apart; with more of them the column's type is wrong, not the rows."""
 UNCHECKED_ENCODING = "SQL_ASCII"
@@ -24,20 +23,6 @@ _UTF8 = (
     r"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2})*$"
 )
 _YEARS = "is infinite or outside of the years 1 to 9999, which is what readers of the lake can show"
-
-
-def messages(records: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the Singer messages of records, their announcement first: to any target, a stream like others."""
-    if records:
-        yield _schema_message()
-    for record in records:
-        yield {"type": "RECORD", "stream": STREAM, "record": record}
-
-
-def _schema_message() -> dict[str, Any]:
-    texts = {name: {"type": ["string", "null"]} for name in ("stream", "key", "column", "reason", "value", "row")}
-    schema = {"type": "object", "x-headwater-quarantine": True, "properties": texts}
-    return {"type": "SCHEMA", "stream": STREAM, "schema": schema, "key_properties": []}
 
 
 def misfit(column: Column, encoding: str) -> tuple[str, str] | None:
