@@ -19,7 +19,7 @@ import requests
 from conftest import Server
 from simple_salesforce import Salesforce, SalesforceMalformedRequest, SalesforceResourceNotFound
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed
-from wholesale import CLIENT_ID, SECRET, Organisation, organisation
+from wholesale import CLIENT_ID, SECRET, USERNAME, Organisation, key_pair, organisation
 
 
 class AtStandIn(requests.adapters.HTTPAdapter):
@@ -62,6 +62,20 @@ def test_it_logs_in_and_a_wrong_secret_is_what_it_knows_as_such(client: Salesfor
     with pytest.raises(SalesforceAuthenticationFailed) as refused:
         Salesforce(consumer_key=CLIENT_ID, consumer_secret="x", domain="petco.my", session=session)
     assert refused.value.code == "invalid_client"
+
+
+def test_it_logs_in_with_a_signed_token_and_knows_a_refusal_as_such(session: requests.Session) -> None:
+    """Its token is one that the real service takes: the stand-in must not ask for less or more."""
+    login = {"consumer_key": CLIENT_ID, "privatekey": key_pair()[0], "session": session, "version": "62.0"}
+    client = Salesforce(username=USERNAME, **login)
+    assert client.query("SELECT Id FROM Account LIMIT 1")["totalSize"] == 1
+    with pytest.raises(SalesforceAuthenticationFailed) as refused:
+        Salesforce(username=USERNAME, domain="test", **login)
+    assert refused.value.code == "invalid_grant"
+    # It knows this one by its text, and says what to do.
+    approve = pytest.warns(UserWarning, match="you may need to authorize")
+    with approve, pytest.raises(SalesforceAuthenticationFailed):
+        Salesforce(username="other@petco.example.com", **login)
 
 
 def test_query_and_its_errors(client: Salesforce) -> None:

@@ -329,14 +329,6 @@ def test_a_session_that_is_never_accepted_is_an_error(petco: Organisation, monke
         petco.extract()
 
 
-def test_a_refused_login_says_so_without_the_secret(petco: Organisation, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG), pytest.raises(ServiceError, match="invalid_client") as refused:
-        petco.extract(client_secret="wr0ng")
-    assert "client_secret" in str(refused.value)
-    petco.extract()
-    assert not [text for text in (str(refused.value), caplog.text) if "wr0ng" in text or SECRET in text]
-
-
 def test_the_tap_leaves_requests_to_others(new: New) -> None:
     petco = new(daily_requests=100)
     petco.service._new_day()

@@ -8,10 +8,13 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from conftest import PASSWORD, Server, Shop
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from tap_salesforce.tap import TapSalesforce
 
 from tests.pipeline.serving import served
@@ -19,6 +22,7 @@ from tests.pipeline.serving import served
 SOURCES = Path(__file__).parents[3] / "pipeline_code" / "sources"
 sys.path.append(str(SOURCES))
 CLIENT_ID, SECRET = "petco-ingestion", "s3cret:with/odd+parts"
+USERNAME = "ingestion@petco.example.com"
 
 # 300 opportunities of 2 lines each: one order in 50, every 20th customer a pet shop.
 ROWS = """
@@ -37,6 +41,15 @@ ROWS = """
     SELECT i, (i + 1) / 2 * 50, i % 10 + 1, i % 3 + 1, 9.99 + i % 10, 0, 0, changed + (i + 1) / 2 * interval '1 second'
     FROM generate_series(1, 600) AS i, (SELECT now() - interval '1 day' AS changed) AS clock;
 """
+
+
+@cache
+def key_pair() -> tuple[str, str]:
+    """Return the PEM of the connected app's private key, and that of its public half."""
+    key = generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return private.decode(), public.decode()
 
 
 @dataclass
@@ -97,7 +110,7 @@ def organisation(server: Server, database: str, folder: Path, **service: Any) ->
 
     with server.connect() as connection:
         connection.execute(f"CREATE DATABASE {database}")
-    known = Service(SalesforceAccess(CLIENT_ID, SECRET), **service)
+    known = Service(SalesforceAccess(CLIENT_ID, SECRET, USERNAME, key_pair()[1]), **service)
     faults = Faults()
     made = Organisation(server, database, f"raw_{database}", folder, service=known, faults=faults)
     scripts = [(SOURCES / "petco" / name).read_text() for name in ("schema.sql", "indexes.sql")]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import jwt
 import pytest
 
 from tests.pipeline.serving import served
@@ -117,6 +118,17 @@ def test_only_the_known_client_gets_a_session(serve: Serve) -> None:
         assert stranger.call("/services/oauth2/token", b"grant_type=password").json["error"] == "unsupported_grant_type"
         nobody = stranger.call(f"{DATA}/limits")
         assert (nobody.status, nobody.error) == (401, "INVALID_SESSION_ID")
+
+
+def test_an_app_without_a_key_is_not_opened_by_a_token(serve: Serve) -> None:
+    """Nor by one that nobody signed, or by anything that is no token."""
+    bearer = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer"}
+    unsigned = jwt.encode({"iss": CLIENT[0], "sub": "", "aud": "", "exp": 4e9}, None, algorithm="none")
+    with serve() as (stranger, _):
+        for assertion in ("", "x.y.z", unsigned):
+            form = urllib.parse.urlencode({**bearer, "assertion": assertion}).encode()
+            refused = stranger.call("/services/oauth2/token", form)
+            assert (refused.status, refused.json["error_description"]) == (400, "invalid assertion")
 
 
 def test_a_session_ends(serve: Serve) -> None:

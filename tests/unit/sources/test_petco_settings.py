@@ -1,6 +1,7 @@
 """What the generator reads from outside, and how the live writer paces itself."""
 
 import pytest
+from petco.api.settings import Access, SalesforceAccess
 from petco.cli import main
 from petco.database import Server, SettingError
 from petco.live import Debt
@@ -46,3 +47,26 @@ def test_fractions_add_up_to_whole_orders() -> None:
     debt = Debt()
     assert sum(debt.take(0.3) for _ in range(1000)) == pytest.approx(300, abs=1)
     assert Debt().take(7.9, most=5) == 5
+
+
+@pytest.mark.parametrize(
+    ("set_", "missing"),
+    [
+        ({"CLIENT_ID": "app"}, "SALESFORCE_CLIENT_SECRET"),
+        ({"CLIENT_SECRET": "s"}, "SALESFORCE_CLIENT_ID"),
+        ({"CLIENT_ID": "app", "USERNAME": "u"}, "SALESFORCE_CLIENT_SECRET"),
+        ({"CLIENT_ID": "app", "CLIENT_SECRET": "s", "USERNAME": "u"}, "SALESFORCE_PUBLIC_KEY"),
+        ({"CLIENT_ID": "app", "PUBLIC_KEY": "k"}, "SALESFORCE_USERNAME"),
+    ],
+)
+def test_half_a_login_of_salesforce_is_refused(set_: dict[str, str], missing: str) -> None:
+    """Else the stand-in would serve an app that nobody can log in as."""
+    with pytest.raises(SettingError, match=f"^{missing} is not set"):
+        Access.from_environment({f"SALESFORCE_{name}": value for name, value in set_.items()})
+
+
+def test_salesforce_takes_either_login() -> None:
+    by_key = {"SALESFORCE_CLIENT_ID": "app", "SALESFORCE_USERNAME": "u", "SALESFORCE_PUBLIC_KEY": "k"}
+    assert Access.from_environment(by_key).salesforce == SalesforceAccess("app", "", "u", "k")
+    by_secret = {"SALESFORCE_CLIENT_ID": "app", "SALESFORCE_CLIENT_SECRET": "s"}
+    assert Access.from_environment(by_secret).salesforce == SalesforceAccess("app", "s")

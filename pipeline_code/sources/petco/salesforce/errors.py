@@ -28,3 +28,15 @@ def pointed(message: str, query: str, position: int) -> str:
     start = max(0, position - 30)
     line = " ".join(query[start : position + 40].split("\n"))
     return f"\n{line}\n{' ' * (position - start)}^\nERROR at Row:1:Column:{position + 1}\n{message}"
+
+
+class LoginError(Exception):
+    """A login that is refused: OAuth's error code, and Salesforce's description of it."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(f"{code}: {description}")
+        self.code, self.description = code, description
+
+    def body(self) -> dict[str, str]:
+        """The answer's JSON."""
+        return {"error": self.code, "error_description": self.description}

@@ -1,11 +1,8 @@
 """The service: its routes, and what stands before them."""
 
-import base64
-import binascii
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -15,10 +12,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from petco.api.shop import Shop
-from petco.salesforce import jobs, soql
+from petco.salesforce import jobs, login, soql
 from petco.salesforce.errors import ApiError
 from petco.salesforce.objects import ENTITIES
-from petco.salesforce.organisation import ORGANISATION_ID, USER_ID, VERSIONS, Organisation
+from petco.salesforce.organisation import VERSIONS, Organisation
 from petco.salesforce.query import Rows, entity_named, run
 
 PAGE_ROWS = 2_000
@@ -50,7 +47,7 @@ def salesforce(shop: Shop, organisation: Organisation) -> ASGIApp:
         return run_beside
 
     async def token(request: Request) -> Response:
-        return _token(dict(await _form(request)), request, organisation)
+        return await login.token(request, organisation)
 
     base = "/services/data/v{version}"
     found: list[tuple[str, str, Endpoint]] = [
@@ -82,47 +79,6 @@ def salesforce(shop: Shop, organisation: Organisation) -> ASGIApp:
         ],
         exception_handlers={404: _not_found, 405: _not_allowed},
     )
-
-
-async def _form(request: Request) -> list[tuple[str, str]]:
-    return parse_qsl((await request.body()).decode(), keep_blank_values=True)
-
-
-def _token(form: dict[str, str], request: Request, organisation: Organisation) -> Response:
-    if form.get("grant_type") != "client_credentials":
-        return _refused("unsupported_grant_type")
-    client, secret = form.get("client_id", ""), form.get("client_secret", "")
-    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "basic":
-        try:
-            client, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            return _refused("invalid_client")
-    try:
-        token = organisation.log_in(client, secret)
-    except PermissionError as error:
-        return _refused(str(error))
-    # With the path below which the API is mounted, which base_url leaves out.
-    instance = f"{request.url.scheme}://{request.url.netloc}{request.scope['root_path']}"
-    return JSONResponse(
-        {
-            "access_token": token,
-            "id": f"{instance}/id/{ORGANISATION_ID}/{USER_ID}",
-            "instance_url": instance,
-            "issued_at": str(int(organisation.clock() * 1000)),
-            "scope": "api",
-            "token_type": "Bearer",
-        }
-    )
-
-
-def _refused(code: str) -> Response:
-    said = {
-        "unsupported_grant_type": "grant type not supported",
-        "invalid_client_id": "client identifier invalid",
-        "invalid_client": "invalid client credentials",
-    }
-    return JSONResponse({"error": code, "error_description": said[code]}, status_code=400)
 
 
 def _versions(_request: Request) -> Response:

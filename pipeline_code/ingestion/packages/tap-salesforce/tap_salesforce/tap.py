@@ -40,7 +40,19 @@ class TapSalesforce(AnnouncingTap):
         th.Property("login_url", th.StringType, required=True, description="https://<domain>.my.salesforce.com"),
         th.Property("client_id", th.StringType, required=True, description="The connected app's consumer key."),
         th.Property(
-            "client_secret", th.StringType, required=True, secret=True, description="The connected app's secret."
+            "client_secret", th.StringType, secret=True, description="The connected app's secret; or else private_key."
+        ),
+        th.Property(
+            "private_key",
+            th.StringType,
+            secret=True,
+            description="PEM of the RSA key whose certificate the connected app has; signs the login of `username`.",
+        ),
+        th.Property("username", th.StringType, description="The user that private_key logs in as."),
+        th.Property(
+            "audience",
+            th.StringType,
+            description="Whom private_key's tokens are for; unset: login_url. Sandboxes: https://test.salesforce.com.",
         ),
         th.Property("api_version", th.StringType, default="62.0", description="Version of the API, pinned."),
         th.Property(
@@ -88,7 +100,7 @@ class TapSalesforce(AnnouncingTap):
         """The organisation, one session for discovery and all streams."""
         config = self.config
         return Salesforce(
-            Credentials(config["login_url"], config["client_id"], config["client_secret"]),
+            Credentials.from_config(config),
             version=config["api_version"],
             share=float(config["api_limit_share"]),
             page_rows=config["page_rows"],
