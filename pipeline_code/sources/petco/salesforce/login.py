@@ -19,6 +19,8 @@ LOGIN_SERVER = "https://login.salesforce.com"
 """Audience of a token for an organisation that is no sandbox; the organisation's own address is another."""
 LONGEST_S = 180
 """How far ahead of the clock a token may expire, by Salesforce's documentation."""
+CLOCKS_S = 30
+"""How far a client's clock may differ: clients round `exp` up, and ask for the full three minutes."""
 
 
 async def token(request: Request, organisation: Organisation) -> Response:
@@ -88,7 +90,7 @@ def _check_assertion(access: SalesforceAccess, assertion: str, audiences: set[st
     _check_client(access, str(claims["iss"]))
     if claims["aud"] not in audiences:
         raise LoginError("invalid_grant", "audience is invalid")
-    if not now < expires <= now + LONGEST_S:
+    if not now < expires <= now + LONGEST_S + CLOCKS_S:
         raise wrong
     if claims["sub"] != access.username:
         raise LoginError("invalid_grant", "user hasn't approved this consumer")
