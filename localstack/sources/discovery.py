@@ -21,7 +21,10 @@ VARIABLE = "HEADWATER_SOURCE"
 def request(source: Connection) -> str:
     """Return what the command reads, password included: it goes into a Secret, never into an argument."""
     names = ("name", "host", "port", "database", "user", "schema", "sslmode", "password")
-    return json.dumps({name: getattr(source, name) for name in names})
+    found = {name: getattr(source, name) for name in names}
+    if source.authorities is not None:
+        found["authorities"] = source.authorities.given if source.authorities.pem is None else source.authorities.pem
+    return json.dumps(found)
 
 
 def secret_manifest(name: str, content: str) -> dict[str, Any]:

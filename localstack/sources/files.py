@@ -67,6 +67,11 @@ class Places:
         return self.checkout / "pipeline_code/ingestion/sources" / f"{self.name}.meltano.yml"
 
     @property
+    def authorities(self) -> Path:
+        """Certificates that the server's must come from, where it is checked; Meltano includes *.meltano.yml only."""
+        return self.meltano.with_name(f"{self.name}.ca.pem")
+
+    @property
     def contracts(self) -> Path:
         """Folder of the contracts, from which Dagster makes its assets."""
         return self.checkout / "pipeline_code/ingestion/contracts" / self.name
@@ -84,8 +89,10 @@ class Places:
 def rendered(places: Places, source: Connection, tables: Sequence[Found]) -> dict[Path, str]:
     """Return the files of a source, the one that says that it exists first."""
     loaded = [table for table in tables if table.clash is None]
+    pem = None if source.authorities is None else source.authorities.pem
     return {
         places.meltano: meltano_file(source, tables),
+        **({} if pem is None else {places.authorities: pem}),
         places.contracts / "_source.yml": source_file(source),
         **{places.contracts / f"{table.table}.yml": table.contract for table in loaded},
         places.dbt: dbt_file(source, loaded),
@@ -120,6 +127,7 @@ def meltano_file(source: Connection, tables: Sequence[Found]) -> str:
         "      # From the Secret ingestion-credentials: no file holds it.",
         f"      password: ${source.variable}",
         f"      sslmode: {source.sslmode}",
+        *_trust(source),
         f"      schema: {quoted(source.schema)}",
         f"      stream_prefix: {source.name}_",
         "      positions_file: $HEADWATER_POSITIONS",
@@ -141,6 +149,14 @@ def meltano_file(source: Connection, tables: Sequence[Found]) -> str:
             how = "FULL_TABLE" if key is None else f"INCREMENTAL, replication-key: {quoted(key)}"
             lines.append(f"      {quoted(pattern(table.stream))}: {{replication-method: {how}}}")
     return "\n".join(lines) + "\n"
+
+
+def _trust(source: Connection) -> list[str]:
+    if source.authorities is None:
+        return []
+    if source.authorities.pem is None:
+        return ["      sslrootcert: system"]
+    return [f"      sslrootcert: $MELTANO_PROJECT_ROOT/sources/{Places(source.name).authorities.name}"]
 
 
 def source_file(source: Connection) -> str:
@@ -239,6 +255,7 @@ def remove(places: Places) -> list[Path]:
         left = sorted(folder.iterdir())
         if not left:
             folder.rmdir()
+    places.authorities.unlink(missing_ok=True)
     places.meltano.unlink()
     return left
 

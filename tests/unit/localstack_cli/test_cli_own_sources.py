@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import stat
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from localstack import cli
 from localstack.errors import UsageError
@@ -77,6 +82,15 @@ def test_an_address_is_read(source: Connection) -> None:
         ("postgres://reader@h", None, "names no database"),
         ("postgres://reader@h/crm?sslmode=maybe", None, "sslmode='maybe'"),
         ("postgres://reader@h/crm?channel=1", None, "channel"),
+        ("postgres://reader:hush@h/crm?sslmode=verify-ca", None, "sslrootcert=./ca.pem"),
+        (
+            "postgres://reader@h/crm?sslmode=verify-full&sslrootcert=/nowhere/ca.pem",
+            None,
+            "can't be read: No such file",
+        ),
+        ("postgres://reader@h/crm?sslmode=verify-full&sslrootcert=pyproject.toml", None, "no certificate"),
+        ("postgres://reader@h/crm?sslmode=verify-ca&sslrootcert=system", None, "goes with sslmode=verify-full"),
+        ("postgres://reader@h/crm?sslmode=require&sslrootcert=./ca.pem", None, "sslmode is 'require'"),
         ("postgres://reader@h/crm", "My CRM", "name='My CRM'"),
         ("postgres://reader@h/crm", "raw", "name='raw'"),
         ("postgres://reader@h/1crm", None, "name=crm"),
@@ -113,6 +127,36 @@ def test_what_is_written_is_taken_back_to_the_byte(checkout: Path, source: Conne
     assert dbt["tables"][0]["meta"]["dagster"]["asset_key"] == ["raw", "crm_orders"]
     assert files.remove(places) == []
     assert tree(checkout) == before
+
+
+def test_an_authoritys_file_is_written_and_taken_back_with_the_source(checkout: Path, tmp_path: Path) -> None:
+    """A path on the user's machine, which no pod has; or a private key that lay in the same file, committed."""
+    before = tree(checkout)
+    signer = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "private")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, signer.public_key(), 1, now, now + timedelta(days=1))
+    pem = builder.sign(signer, SHA256()).public_bytes(Encoding.PEM).decode()
+    given = tmp_path.parent / f"{tmp_path.name}-ca.pem"
+    given.write_text(f"subject=private\n{pem}")
+    address = f"postgres://reader@h/crm?sslmode=verify-ca&sslrootcert={given}"
+    source = parse(address, "crm", None)
+    assert parse(source.command.split("add='")[1].split("'")[0], "crm", None) == source
+    places = Places("crm", checkout)
+    files.write(files.rendered(places, source, [table("orders")]))
+    assert places.authorities.read_text() == pem
+    config = yaml.safe_load(places.meltano.read_text())["plugins"]["extractors"][0]["config"]
+    assert config["sslrootcert"] == "$MELTANO_PROJECT_ROOT/sources/crm.ca.pem"
+    assert json.loads(discovery.request(source))["authorities"] == pem
+    files.remove(places)
+    assert tree(checkout) == before
+    key = signer.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    given.write_text(pem + key)
+    with pytest.raises(UsageError, match="holds a private key"):
+        parse(address, "crm", None)
+    public = parse("postgres://reader@h/crm?sslmode=verify-full&sslrootcert=system", "crm", None)
+    assert places.authorities not in files.rendered(places, public, [])
+    assert "sslrootcert: system" in files.meltano_file(public, [])
 
 
 def test_a_second_try_keeps_what_was_edited(checkout: Path, source: Connection) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_postgres_arrow import pgoutput
 from tap_postgres_arrow.engine import Connection, SourceError, literal
+from tap_postgres_arrow.trust import trust
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,6 +78,7 @@ class ChangeLog:
         Raises SourceError, with the way out, when the server keeps no logical log or has no such publication.
         """
         self._publication, self._schema = str(config["publication"]), str(config["schema"])
+        trust(config)
         self._connection = Connection(config)
         self._logger = logger
         ((level, keep, flushed, system),) = self._connection.query(_SERVER)

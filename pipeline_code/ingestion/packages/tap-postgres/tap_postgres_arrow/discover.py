@@ -1,7 +1,8 @@
 """What a database has, for whoever adds it as a source: `headwater-discover` prints one JSON object.
 
-The connection comes as JSON in HEADWATER_SOURCE: host, port, database, user, password, sslmode, schema, name. Printed
-is {"tables": […]} with a contract for each table, or {"error": …}; then the exit status is 1.
+The connection comes as JSON in HEADWATER_SOURCE: host, port, database, user, password, sslmode, schema, name, and in
+authorities the PEM text of those that the server's certificate may come from, or `system`. Printed is {"tables": […]}
+with a contract for each table, or {"error": …}; then the exit status is 1.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from headwater_contracts import Column as ContractColumn
@@ -23,6 +25,7 @@ from headwater_contracts.types import parse_type
 from tap_postgres_arrow.columns import TEMPORAL, Column
 from tap_postgres_arrow.engine import SourceError, literal
 from tap_postgres_arrow.source import Source, Table
+from tap_postgres_arrow.trust import SYSTEM
 
 VARIABLE = "HEADWATER_SOURCE"
 CONNECT_S = 15
@@ -113,6 +116,18 @@ def unreachable(host: str, port: int, reason: object) -> str:
     return f"{host}:{port} can't be reached from the cluster ({reason}); {hint}"
 
 
+@contextlib.contextmanager
+def authorities(pem: str | None) -> Iterator[dict[str, str]]:
+    """Yield the tap's setting for authorities that came as text; their file is there until the end of the block."""
+    if pem is None or pem == SYSTEM:
+        yield {} if pem is None else {"sslrootcert": SYSTEM}
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(pem)
+        file.flush()
+        yield {"sslrootcert": file.name}
+
+
 def discover(config: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the tables of the schema. SourceError says what to do when there are none, or no way to them."""
     host, port = config["host"], int(config["port"])
@@ -120,13 +135,14 @@ def discover(config: Mapping[str, Any]) -> list[dict[str, Any]]:
         socket.create_connection((host, port), CONNECT_S).close()
     except OSError as error:
         raise SourceError(unreachable(host, port, error)) from error
-    source = Source({**config, "port": port, "stream_prefix": f"{config['name']}_"})
-    try:
-        schema = config["schema"]
-        tables = source.require_tables(schema)
-        rows: dict[str, int | None] = dict(source.connection.query(_ROWS.format(schema=literal(schema))))
-    finally:
-        source.close()
+    with authorities(config.get("authorities")) as trusted:
+        source = Source({**config, **trusted, "port": port, "stream_prefix": f"{config['name']}_"})
+        try:
+            schema = config["schema"]
+            tables = source.require_tables(schema)
+            rows: dict[str, int | None] = dict(source.connection.query(_ROWS.format(schema=literal(schema))))
+        finally:
+            source.close()
     return described(config["name"], tables, rows)
 
 

@@ -22,7 +22,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 _TYPES: Mapping[str, type] = {name: type(default) for name, default in DEFAULTS.items()} | dict.fromkeys(
-    (*REQUIRED, "positions_file", "publication"), str
+    (*REQUIRED, "positions_file", "publication", "sslrootcert"), str
 )
 
 

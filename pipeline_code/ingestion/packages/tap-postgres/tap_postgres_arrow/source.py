@@ -11,6 +11,7 @@ from typing import Any
 from tap_postgres_arrow.boundary import Snapshot
 from tap_postgres_arrow.columns import Column, UnrepresentableValueError, quoted
 from tap_postgres_arrow.engine import Connection, SourceError, literal
+from tap_postgres_arrow.trust import trust
 
 _SNAPSHOT_SQL = """
 select pg_snapshot_xmin(s.current)::text::bigint as xmin, pg_snapshot_xmax(s.current)::text::bigint as xmax,
@@ -103,6 +104,7 @@ class Source:
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Connect and take the snapshot; SourceError says which server did not answer."""
         self._config = config
+        trust(config)
         self.connection = Connection(config)
         ((xmin, xmax, taken_at, self.encoding, system),) = self.connection.query(_SNAPSHOT_SQL)
         self.snapshot = Snapshot(system, xmin, xmax, _EPOCH + dt.timedelta(microseconds=int(Decimal(taken_at) * 10**6)))

@@ -32,6 +32,11 @@ class TapPostgresArrow(Tap):
         th.Property("password", th.StringType, required=True, secret=True, description="The role's password."),
         th.Property("sslmode", th.StringType, default=DEFAULTS["sslmode"], description="libpq's sslmode."),
         th.Property(
+            "sslrootcert",
+            th.StringType,
+            description="PEM file of the authorities that verify-ca and verify-full ask; `system`: the public ones.",
+        ),
+        th.Property(
             "schema", th.StringType, default=DEFAULTS["schema"], description="Schema whose tables are replicated."
         ),
         th.Property(
