@@ -18,6 +18,7 @@ MODULES = {
     "tap-postgres-arrow": "tap_postgres_arrow.main",
     "tap-salesforce": "tap_salesforce.tap",
     "tap-stripe": "tap_stripe.tap",
+    "tap-files": "tap_files.main",
     "target-iceberg": "target_iceberg.main",
     "target-iceberg-tables": "target_iceberg.admin",
 }

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 FORMATS = ("pipe", "arrow", "parquet")
 """Ways to hand rows over in bulk: `batch_config.encoding.format`."""
@@ -72,3 +73,13 @@ def is_bulk(batches: Any) -> bool:
 def read_positions(path: str | None) -> dict[str, dict[str, Any]]:
     """Return {stream: bookmark} of what the target has committed, from the setting `positions_file`."""
     return dict(json.loads(Path(path).read_text(encoding="utf-8"))) if path else {}
+
+
+def local_folder(root: str) -> Path:
+    """Return the folder of a file:// URL or plain path, made if missing; ValueError for any other scheme."""
+    url = urlparse(root)
+    if url.scheme not in {"", "file"}:
+        raise ValueError(f"batch_config.storage.root {root!r}: only a local folder (file:///…) can be used")
+    folder = Path(unquote(url.path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()

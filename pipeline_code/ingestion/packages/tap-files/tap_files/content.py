@@ -1,0 +1,121 @@
+"""What a file holds, by its first bytes: compression, format, encoding; and its text, decoded."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+
+from tap_files.errors import FilesError
+from tap_files.grouping import JSON, TABULAR, extension
+from tap_files.store import File, Store
+
+CSV, JSON_LINES, PARQUET = "csv", "jsonl", "parquet"
+SAMPLE_BYTES = 1 << 20
+"""Bytes of text by which a dialect and an encoding are found out."""
+CHUNK_BYTES = 4 << 20
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_UNUSED_IN_CP1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
+
+
+def opened(store: Store, file: File) -> pa.NativeFile:
+    """Return the bytes of a file as a stream, decompressed."""
+    stream = store.open(file)
+    magic = stream.read(4)
+    stream.seek(0)
+    kind = next((name for start, name in _MAGIC.items() if magic.startswith(start)), None)
+    return stream if kind is None else pa.CompressedInputStream(stream, kind)
+
+
+def sample(store: Store, file: File) -> bytes:
+    """Return the first SAMPLE_BYTES of a file, decompressed. FilesError if the compression is broken."""
+    try:
+        with opened(store, file) as stream:
+            return bytes(stream.read(SAMPLE_BYTES))
+    except (OSError, pa.ArrowException) as error:
+        raise FilesError(f"{store.path}, file {file.name} can't be read: {error}") from error
+
+
+def layout(file: File, begins: bytes) -> str:
+    """Return the format of a file: CSV, JSON_LINES or PARQUET. `begins` are its first bytes, decompressed."""
+    if begins.startswith(b"PAR1"):
+        return PARQUET
+    kind, text = extension(file.name), begins.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if begins.startswith(b"PK\x03\x04"):
+        raise FilesError(f"file {file.name} is a zip archive (or a spreadsheet): unpack it, or save it as CSV")
+    if kind in JSON or (kind not in TABULAR and text.startswith(b"{")):
+        if text.startswith(b"["):
+            raise FilesError(f"file {file.name} is one JSON array: write an object a line (jq -c '.[]')")
+        return JSON_LINES
+    if kind not in TABULAR and b"\x00" in begins and encoding(begins) != "utf-16":
+        raise FilesError(f"file {file.name} is neither CSV nor JSON lines nor Parquet; move it out of the folder")
+    return CSV
+
+
+def encoding(begins: bytes) -> str:
+    """Return the encoding of a text, by its first bytes: utf-8, utf-16 (also -le, -be), cp1252 or latin-1."""
+    for mark, name in _MARKS.items():
+        if begins.startswith(mark):
+            return name
+    even, odd = begins[0:4096:2].count(0), begins[1:4096:2].count(0)
+    if max(even, odd) > len(begins[:4096]) // 8:
+        return "utf-16-le" if odd > even else "utf-16-be"
+    wrong, sound = _invalid(begins), _multibyte(begins)
+    if wrong == 0 or sound >= wrong:
+        return "utf-8"  # where some bytes are wrong, their lines are set aside
+    return "latin-1" if _UNUSED_IN_CP1252 & set(begins) else "cp1252"
+
+
+def _invalid(begins: bytes) -> int:
+    """Return how many bytes are no UTF-8; a character that the end cuts off is not counted."""
+    text = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode(begins)
+    return text.count("\\x") - begins.count(b"\\x")
+
+
+def _multibyte(begins: bytes) -> int:
+    """Return how many characters beyond ASCII are right."""
+    return sum(1 for each in begins.decode("utf-8", "ignore") if each > "\x7f")
+
+
+def text_of(stream: IO[bytes] | pa.NativeFile, chosen: str) -> Iterator[bytes]:
+    """Yield a text as UTF-8 without byte order mark. Bytes that are no UTF-8 stay as they are, for the reader to find.
+
+    Raises UnicodeDecodeError for what another encoding does not have.
+    """
+    decoder = None if chosen.lower().replace("_", "-") in {"utf-8", "utf8"} else codecs.getincrementaldecoder(chosen)()
+    first = True
+    while chunk := stream.read(CHUNK_BYTES):
+        if decoder is not None:
+            chunk = decoder.decode(chunk).encode("utf-8")
+        if first:
+            chunk, first = chunk.removeprefix(codecs.BOM_UTF8), False
+        yield bytes(chunk)
+    if decoder is not None:
+        yield decoder.decode(b"", final=True).encode("utf-8")
+
+
+def spooled(store: Store, file: File, chosen: str, folder: Path) -> Path:
+    """Write a file's text as plain UTF-8 into `folder`; return where. FilesError where it can't be read."""
+    target = folder / f"{hashlib.sha256(repr((file, chosen)).encode()).hexdigest()[:24]}.txt"
+    if target.exists():
+        return target
+    scratch = target.with_suffix(".part")
+    try:
+        with opened(store, file) as stream, scratch.open("wb") as out:
+            for chunk in text_of(stream, chosen):
+                out.write(chunk)
+    except UnicodeDecodeError as error:
+        scratch.unlink(missing_ok=True)
+        raise FilesError(
+            f"{store.path}, file {file.name} is not in {chosen}: {error.reason} at byte {error.start}; "
+            "say another `encoding` for its stream"
+        ) from error
+    except (OSError, pa.ArrowException) as error:
+        scratch.unlink(missing_ok=True)
+        raise FilesError(f"{store.path}, file {file.name} can't be read: {error}") from error
+    return scratch.replace(target)

@@ -1,0 +1,166 @@
+"""What is in a folder of files, for whoever adds it as a source: `headwater-discover-files` prints one JSON object.
+
+Where the files are comes as JSON in HEADWATER_SOURCE: name, path. Printed is {"tables": […], "notes": […]} with a
+contract and the dialect of each stream, or {"error": …}; then the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+from headwater_contracts import Column, ColumnType, Contract, Write, table_name
+from headwater_contracts.render import render
+
+from tap_files.csvfile import CsvFile
+from tap_files.errors import FilesError
+from tap_files.reading import Reading
+from tap_files.settings import DEFAULTS
+from tap_files.store import S3_SETTINGS
+from tap_files.streams import ADDED, KEY, MODIFIED, Files, FileStream
+
+VARIABLE = "HEADWATER_SOURCE"
+_LAKE = "PYICEBERG_CATALOG__LAKE__"
+_VARIABLES = dict(
+    zip(S3_SETTINGS, ("S3__ENDPOINT", "S3__REGION", "S3__ACCESS_KEY_ID", "S3__SECRET_ACCESS_KEY"), strict=True)
+)
+"""The lake's own credentials: setting → variable, after _LAKE."""
+_DIALECT = ("delimiter", "quote", "escape", "header", "skip", "decimal", "encoding")
+_USUAL = {"quote": '"', "escape": '"', "skip": 0, "decimal": "."}
+
+
+def candidates(stream: str, columns: Mapping[str, ColumnType]) -> list[str]:
+    """Return the columns whose name says that they identify a row of `stream` (without prefix), the likeliest first."""
+    names = {name.lower(): name for name in columns if columns[name].name in {"bigint", "text"}}
+    singular = stream.removesuffix("s")
+    if stream.endswith("ies"):
+        singular = f"{stream.removesuffix('ies')}y"
+    wanted = ("id", f"{singular}_id", f"{stream}_id", f"{singular}id", "uuid", f"{singular}_uuid", f"{singular}_key",
+              f"{singular}_number", f"{singular}_no", "key")  # fmt: skip
+    return list(dict.fromkeys(names[each] for each in wanted if each in names))
+
+
+def key_of(files: Files, reading: Reading, stream: str) -> tuple[tuple[str, ...], int]:
+    """Return the key, and the number of rows: the first candidate whose values are all there and all different.
+
+    KEY (the place in the file) where there is none.
+    """
+    duck = files.scratch.duck
+    wanted = candidates(stream, reading.kinds)
+    duck.execute("create or replace temporary table headwater_keys as select * from (values (0::bigint)) t(n) limit 0")
+    for number, name in enumerate(wanted):
+        kind = "bigint" if reading.kinds[name].name == "bigint" else "varchar"
+        duck.execute(f"alter table headwater_keys add column k{number} {kind}")
+    rows = 0
+    for batch in reading.batches():
+        rows += batch.num_rows
+        if wanted:
+            taken = batch.select(wanted).rename_columns([f"k{number}" for number in range(len(wanted))])
+            _insert(duck, taken, len(wanted))
+    for number, name in enumerate(wanted):
+        (found,) = duck.execute(f"select count(k{number}), count(distinct k{number}) from headwater_keys").fetchall()  # noqa: S608
+        if rows and found == (rows, rows):
+            return (name,), rows
+    return KEY, rows
+
+
+def _insert(duck: duckdb.DuckDBPyConnection, taken: Any, count: int) -> None:
+    duck.register("headwater_new_keys", taken)
+    names = ", ".join(f"k{number}" for number in range(count))
+    duck.execute(f"insert into headwater_keys (n, {names}) select 0, {names} from headwater_new_keys")  # noqa: S608
+
+
+def dialects(reading: Reading) -> tuple[dict[str, Any], list[str]]:
+    """Return the settings of a stream's CSV files in which all agree, and what they do not agree in."""
+    found = [
+        {name: getattr(each.dialect, name) for name in _DIALECT}
+        for each in reading.contents
+        if isinstance(each, CsvFile)
+    ]
+    if not found:
+        return {}, []
+    differ = [name for name in _DIALECT if len({each[name] for each in found}) > 1]
+    agreed = {name: value for name, value in found[0].items() if name not in differ and _USUAL.get(name) != value}
+    return agreed, differ
+
+
+def contract(source: str, stream: FileStream, reading: Reading, key: Sequence[str]) -> str:
+    """Return the text of a stream's contract: what it has now, nothing more."""
+    required = {*ADDED, *key}
+    columns = {name: Column(name, kind, name in required) for name, kind in reading.columns.items()}
+    first, last = stream.files[0].name, stream.files[-1].name
+    where = first if len(stream.files) == 1 else f"{len(stream.files)} at first, such as {last}"
+    return render(
+        Contract(
+            source, stream.name, f"Files: {where}.", 1, tuple(key), replication_key=MODIFIED,
+            write=Write.APPEND if tuple(key) == KEY else Write.MERGE, columns=columns,
+        )
+    )  # fmt: skip
+
+
+def described(source: str, files: Files) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return what is told of each stream, and what a reader should know beside. Raises FilesError."""
+    owners: dict[str, str] = {}
+    found, notes = [], []
+    prefix = f"{source}_"
+    for stream in files.streams():
+        name = stream.name.removeprefix(prefix)
+        reading = Reading(files, stream, None, {})
+        reading.prepare()
+        key, rows = key_of(files, reading, name)
+        agreed, differ = dialects(reading)
+        place = table_name(stream.name)
+        owner = owners.setdefault(place, name)
+        found.append(
+            {
+                "name": name,
+                "stream": stream.name,
+                "table": place,
+                "key": list(key),
+                "replication_key": MODIFIED,
+                "rows": rows,
+                "files": len(stream.files),
+                "clash": None if owner == name else owner,
+                "contract": contract(source, stream, reading, key),
+                "settings": agreed,
+            }
+        )
+        if differ:
+            notes.append(f"{name}: its files differ in {', '.join(differ)}, which is found out of each")
+        if reading.misfits:
+            first = reading.misfits[0]
+            notes.append(
+                f"{name}: {len(reading.misfits)} lines can't be read and go to the quarantine, such as "
+                f"{json.loads(first['row'])['_file']}: {first['reason']}"
+            )
+    notes += [f"left out, its format is not read: {file.name}" for file in files.left[:10]]
+    return found, notes
+
+
+def discover(request: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the answer to a request. FilesError says what to do when there is nothing, or no way to it."""
+    credentials = {name: environment.get(f"{_LAKE}{variable}", "") for name, variable in _VARIABLES.items()}
+    files = Files({**DEFAULTS, **credentials, "path": request["path"], "stream_prefix": f"{request['name']}_"})
+    try:
+        tables, notes = described(request["name"], files)
+    finally:
+        files.close()
+    return {"tables": tables, "notes": notes}
+
+
+def main() -> None:
+    """Print what was found as one line of JSON."""
+    try:
+        answer = discover(json.loads(os.environ[VARIABLE]), os.environ)
+    except (FilesError, ValueError) as error:
+        answer = {"error": str(error)}
+    print(json.dumps(answer, ensure_ascii=False), flush=True)
+    sys.exit(1 if "error" in answer else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""What is wrong with files or settings, said so that the reader knows what to do."""
+
+from __future__ import annotations
+
+
+class FilesError(RuntimeError):
+    """Files can't be found or read, or a setting is wrong; the message names the place and the way out."""

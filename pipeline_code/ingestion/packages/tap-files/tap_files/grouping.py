@@ -1,0 +1,80 @@
+"""Which files belong together: a stream is a folder of the first level, or files of one name at the top.
+
+`orders/2026-11-01.csv` and `orders/2026/11/02.csv.gz` are stream `orders`; so are `orders.csv`,
+`orders-2026-11-01.csv.gz` and `orders_part-0003.parquet` at the top: what counts files or dates them is no part of it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Mapping
+
+from tap_files.store import File
+
+COMPRESSED = ("gz", "gzip", "zst", "zstd")
+TABULAR = ("csv", "tsv", "tab", "psv", "txt")
+JSON = ("json", "jsonl", "ndjson")
+PARQUET = ("parquet", "pq")
+EXTENSIONS = frozenset({*TABULAR, *JSON, *PARQUET})
+UNNAMED = "files"
+"""Stream of files whose names are dates or numbers alone."""
+
+_COUNTED = re.compile(
+    r"(?:[-_. ]*(?:part|chunk|batch)?[-_. ]*(?:\d{4}-?\d{2}-?\d{2}(?:[T_-]?\d{2}[-_:]?\d{2}(?:[-_:]?\d{2})?Z?)?"
+    r"|\d{4}[-_]\d{2}|(?<=[-_. ])\d+|(?<=part)\d+|^\d+))+$",
+    re.IGNORECASE,
+)
+
+
+def extension(name: str) -> str:
+    """Return a file's extension in small letters, without that of a compression; empty without one."""
+    parts = name.rpartition("/")[2].lower().split(".")
+    if len(parts) > 2 and parts[-1] in COMPRESSED:
+        parts.pop()
+    return parts[-1] if len(parts) > 1 else ""
+
+
+def stem(name: str) -> str:
+    """Return a file's name without folder, extensions, date and number."""
+    base = name.rpartition("/")[2]
+    for known in (COMPRESSED, tuple(EXTENSIONS)):
+        head, dot, last = base.rpartition(".")
+        if dot and last.lower() in known:
+            base = head
+    return _COUNTED.sub("", base).strip("-_. ")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file is nobody's data: `.x`, `_SUCCESS`, and what is in folders called so."""
+    return any(part.startswith((".", "_")) for part in name.split("/"))
+
+
+def is_known(name: str) -> bool:
+    """Whether a file may be read: of a known extension, or of none, as engines write them."""
+    return extension(name) in EXTENSIONS or extension(name) in {"", *COMPRESSED}
+
+
+def stream_name(name: str) -> str:
+    """Return the stream of a file by the rule above: small letters, digits and `_`."""
+    folder, _, rest = name.partition("/")
+    chosen = folder if rest else stem(name)
+    return re.sub(r"[^\w]+", "_", chosen.lower()).strip("_") or UNNAMED
+
+
+def grouped(files: Iterable[File], patterns: Mapping[str, str]) -> tuple[dict[str, list[File]], list[File]]:
+    """Return stream → its files, by name, and the files that no stream takes: of formats that are not read.
+
+    `patterns` are the user's own: stream → pattern of paths below the root (`*` also goes over `/`).
+    """
+    streams: dict[str, list[File]] = {}
+    left = []
+    for file in files:
+        chosen = next((stream for stream, each in patterns.items() if fnmatch.fnmatchcase(file.name, each)), None)
+        if chosen is None and is_hidden(file.name):
+            continue
+        if chosen is None and not is_known(file.name):
+            left.append(file)
+            continue
+        streams.setdefault(stream_name(file.name) if chosen is None else chosen, []).append(file)
+    return dict(sorted(streams.items())), left

@@ -1,0 +1,130 @@
+"""The tap's command: a bulk run and discovery need nothing of the Singer SDK; its classes (tap.py) do the rest.
+
+Records, stream maps, --about, and telling what is wrong with a configuration are the SDK's; both say the same messages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from headwater_tap import apart
+from headwater_tap.command import Output, parse, read_config, read_positions
+from headwater_tap.selection import selection
+
+from tap_files import settings
+from tap_files.catalog import discovered
+from tap_files.errors import FilesError
+from tap_files.reading import Reading
+from tap_files.streams import MODIFIED, Files
+
+NAME = "tap-files"
+
+
+class BulkRun:
+    """One run over all selected streams."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Take what `settings.for_bulk` returned."""
+        self._config = config
+        self._started = int(time.time())
+        self._output = Output()
+        self._positions = read_positions(config.get("positions_file"))
+        self.files = Files(config)
+
+    def close(self) -> None:
+        """End the run."""
+        self.files.close()
+
+    def discover(self) -> dict[str, Any]:
+        """Return the catalog."""
+        return {"streams": [discovered(self.files, each, self._positions) for each in self.files.streams()]}
+
+    def sync(self, wanted: Mapping[str, Any] | None, state: Mapping[str, Any]) -> None:
+        """Send what the catalog `wanted` selects (None: everything) from where `state` stands."""
+        entries = None if wanted is None else {entry["tap_stream_id"]: entry for entry in wanted["streams"]}
+        bookmarks = {name: dict(bookmark) for name, bookmark in state.get("bookmarks", {}).items() if bookmark}
+        for bookmark in bookmarks.values():
+            bookmark.pop("progress_markers", None)
+        now = {"bookmarks": bookmarks}
+        chosen: list[Reading] = []
+        for stream in self.files.streams():
+            selected = None
+            if entries is not None:
+                selected = selection(entries[stream.name]) if stream.name in entries else None
+                if selected is None:
+                    logging.info("Skipping deselected stream '%s'.", stream.name)
+                    continue
+            reading = Reading(self.files, stream, selected, bookmarks.setdefault(stream.name, {}))
+            reading.begin(self._positions.get(stream.name))
+            chosen.append(reading)
+        for file in self.files.left:
+            logging.warning("File %s is left out: its format is not read", file.name)
+        # All are announced before the first is read: if the tap ends early, the target sees what never came.
+        self._output.state(now)
+        for reading in chosen:
+            self._send(reading, now)
+
+    def _send(self, reading: Reading, state: dict[str, Any]) -> None:
+        name = reading.stream.name
+        reading.prepare()
+        self._output.write(
+            {
+                "type": "SCHEMA",
+                "stream": name,
+                "schema": reading.schema,
+                "key_properties": list(reading.stream.key),
+                "bookmark_properties": [MODIFIED],
+            }
+        )
+        if reading.is_complete and self._config["emit_activate_version_messages"]:
+            self._output.write({"type": "ACTIVATE_VERSION", "stream": name, "version": self._started})
+        for layout, manifest in reading.hand_over(self._config["batch_config"]):
+            self._output.write({"type": "BATCH", "stream": name, "encoding": {"format": layout}, "manifest": manifest})
+        for message in apart.messages(reading.misfits):
+            self._output.write(message)
+        reading.end()
+        self._output.state(state)
+
+
+def run(config: Mapping[str, Any], arguments: argparse.Namespace) -> None:
+    """Discover or sync."""
+    work = BulkRun(config)
+    try:
+        if arguments.discover:
+            sys.stdout.write(json.dumps(work.discover(), indent=2, ensure_ascii=False) + "\n")
+            return
+        wanted = None if arguments.catalog is None else json.loads(Path(arguments.catalog).read_text(encoding="utf-8"))
+        state = {} if arguments.state is None else json.loads(Path(arguments.state).read_text(encoding="utf-8"))
+        work.sync(wanted, state)
+    finally:
+        work.close()
+
+
+def main() -> None:
+    """Run the tap; exit with 1 and one line of what is wrong with files or settings."""
+    options = parse(sys.argv[1:])
+    config = None
+    if options is not None and options.config:
+        config = settings.for_bulk(read_config(options))
+    if options is None or config is None:
+        from tap_files.tap import TapFiles
+
+        TapFiles.cli()
+        return
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s | %(levelname)-8s | {NAME} | %(message)s")
+    try:
+        run(config, options)
+    except FilesError as error:
+        logging.error("%s", error)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
