@@ -57,7 +57,7 @@ env:
 test:
 	@$(HEADWATER) test $(call option,only,--only) $(call option,k,--expression)
 soak:
-	@$(HEADWATER) soak $(call option,kills,--kills)
+	@$(HEADWATER) soak $(call option,only,--only) $(call option,runs,--runs) $(call option,seed,--seed)
 lint:
 	@$(HEADWATER) lint
 lock:

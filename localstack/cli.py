@@ -126,7 +126,9 @@ def _test(parser: argparse.ArgumentParser) -> None:
 
 
 def _soak(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--kills", type=count, help="random kills in each way of writing (kills=100)")
+    parser.add_argument("--only", help="crash or drift (only=drift); both if it is left out")
+    parser.add_argument("--runs", type=count, help="random kills in each way of writing, random changes (runs=100)")
+    parser.add_argument("--seed", type=count, help="of what is random: that of an earlier soak, to do the same again")
 
 
 COMMANDS = (
@@ -151,7 +153,7 @@ COMMANDS = (
     Command("emulator", "AWS emulator of the localstack stack", "make emulator stop=1", _emulator),
     Command("env", "variables for plain pulumi and kubectl", 'eval "$(make -s env)"'),
     Command("test", "the test suite; `only=` one part of it", "make test only=unit k=settings", _test),
-    Command("soak", "the crash tests of ingestion at length", "make soak kills=100", _soak),
+    Command("soak", "crashes and drift of ingestion at length", "make soak only=crash runs=100", _soak),
     Command("lint", "all static checks", "make lint"),
     Command("lock", "write all lock files anew from their inputs", "make lock"),
     Command("bench", "measure platform or ingestion, write docs/benchmarks.md", "make bench only=ingestion", _bench),

@@ -91,7 +91,7 @@ def _long_ones(chosen: argparse.Namespace, home: Home, console: Console) -> int:
     from localstack import soaking
 
     if chosen.command == "soak":
-        return soaking.run(home, console, chosen.kills)
+        return soaking.run(home, console, chosen.only, chosen.runs, chosen.seed)
     return _bench(home, chosen.only, restart=chosen.restart)
 
 

@@ -1,35 +1,54 @@
-"""`make soak`: the crash tests at length, many more random kills than `make test` has time for."""
+"""`make soak`: the crash and drift tests of ingestion at length, many more than `make test` has time for."""
 
 from __future__ import annotations
 
 import dataclasses
+import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 from localstack import testing
 from localstack.console import Console, duration
+from localstack.errors import not_allowed
 from localstack.home import Home
 from localstack.stack import CHECKOUT
 
-KILLS = 100
-"""Random kills in each way of writing, append and merge."""
-FILE = Path("tests/pipeline/ingestion/test_exactly_once.py")
+INGESTION = Path("tests/pipeline/ingestion")
+FILES: Mapping[str, tuple[Path, ...]] = {
+    "crash": (INGESTION / "test_crashes.py", INGESTION / "soak" / "test_soak_crashes.py"),
+}
+"""The parts of a soak: the files of each."""
+RUNS = 100
+"""Random kills in each way of writing, and random sequences of changes of a source."""
 
 
-def suite(found: testing.Suite, kills: int, checkout: Path = CHECKOUT) -> testing.Suite:
-    """Return the crash tests of ingestion's suite, with so many random kills in each way of writing."""
-    environment = {**found.environment, "HEADWATER_RANDOM_KILLS": str(kills)}
-    return dataclasses.replace(found, title="soak", folders=(checkout / FILE,), environment=environment)
+def suite(found: testing.Suite, only: str | None, runs: int, seed: int, checkout: Path = CHECKOUT) -> testing.Suite:
+    """Return the chosen long tests, in the environment of ingestion's suite. Raises UsageError for an unknown part."""
+    if only is not None and only not in FILES:
+        raise not_allowed("only", only, tuple(FILES))
+    files = [file for part, files in FILES.items() if only in {None, part} for file in files]
+    environment = {
+        **found.environment,
+        "HEADWATER_RANDOM_KILLS": str(runs),
+        "HEADWATER_SOAK_RUNS": str(runs),
+        "HEADWATER_SOAK_SEED": str(seed),
+        "HEADWATER_SERVICES": "required",
+    }
+    folders = tuple(checkout / file for file in files)
+    return dataclasses.replace(found, title="soak", folders=folders, environment=environment)
 
 
-def run(home: Home, console: Console, kills: int | None, checkout: Path = CHECKOUT) -> int:
-    """Run the tests, a line for each ten kills; return 0 when nothing was lost or doubled."""
-    testing.install_packages(home, console, ("pipeline",))
-    wanted = KILLS if kills is None else kills
-    found = testing.image_suite(home, console, "pipeline", "ingestion", checkout)
-    outcome = testing.run_suite(home, console, suite(found, wanted, checkout), None, checkout)
+def run(home: Home, console: Console, only: str | None, runs: int | None, seed: int | None) -> int:
+    """Run the tests, each shown as it ends; return 0 when nothing was lost or doubled."""
+    wanted = RUNS if runs is None else runs
+    chosen = 1 + secrets.randbelow(1_000_000) if seed is None else seed
+    testing.install_packages(home, console, ("pipeline", "services"))
+    long = suite(testing.image_suite(home, console, "pipeline", "ingestion", CHECKOUT), only, wanted, chosen)
+    console.say(f"Seed {chosen}, {wanted} random runs; the same again: make soak seed={chosen} runs={wanted}")
+    outcome = testing.run_suite(home, console, long, None, CHECKOUT)
     console.say()
     spent = duration(sum(seconds for _, seconds in outcome.tests))
-    console.say(f"{len(outcome.tests)} tests in {spent}, {wanted} random kills in each way of writing")
+    console.say(f"{len(outcome.tests)} tests in {spent}, seed {chosen}, {wanted} random runs")
     wrong = testing.verdict([outcome], None)
     for line in wrong:
         console.say(f"Failed: {line}")

@@ -20,9 +20,12 @@ from localstack.stack import CHECKOUT
 PARTS = ("unit", "pipeline", "platform")
 PACKAGES: Mapping[str, Mapping[str, str]] = {
     "pipeline": {"postgresql": "bin:pg_ctlcluster", "redis-server": "bin:redis-server"},
-    "platform": {"chromium": "bin:chromium"},
+    "platform": {"chromium": "bin:chromium", "postgresql": "bin:pg_ctlcluster", "openjdk-17-jre-headless": "bin:java"},
+    "services": {"openjdk-17-jre-headless": "bin:java"},
 }
 """Debian packages that the tests of a part need, with what shows that each is there."""
+SERVICES = Path("tests/pipeline/ingestion/test_crashes_of_services.py")
+"""Tests that need the images of the catalog and MinIO: before `make up` has built them, `pipeline` skips these."""
 SHARED: Mapping[str, tuple[str, ...]] = {"orchestration": ("ingestion/packages/headwater-contracts",)}
 """Packages below pipeline_code/ that an image's code imports from another image's folder."""
 NO_TESTS = 5
@@ -133,7 +136,7 @@ def suites(home: Home, console: Console, part: str, checkout: Path) -> list[Suit
 
         with exclusive(home.state / "lock", "test"):
             lifecycle.up(home, console)
-        return [Suite("platform", (tests,), Path(sys.executable), {})]
+        return [Suite("platform", (tests,), Path(sys.executable), {}), services_suite(home, console, checkout)]
     images = images_with_tests(checkout, part)
     found = [image_suite(home, console, part, image, checkout) for image in images]
     others = sorted({path.parent for path in tests.glob("**/test_*.py")} - {tests / image for image in images})
@@ -157,6 +160,13 @@ def image_suite(home: Home, console: Console, part: str, image: str, checkout: P
         "VIRTUAL_ENV": str(python.parents[1]),
     }
     return Suite(f"{part}/{image}", (checkout / "tests" / part / image,), python, environment)
+
+
+def services_suite(home: Home, console: Console, checkout: Path) -> Suite:
+    """Return the tests of ingestion that need built images, which must be there."""
+    found = image_suite(home, console, "pipeline", "ingestion", checkout)
+    environment = {**found.environment, "HEADWATER_SERVICES": "required"}
+    return Suite("platform/ingestion", (checkout / SERVICES,), found.python, environment)
 
 
 def run_suite(home: Home, console: Console, suite: Suite, expression: str | None, checkout: Path) -> Outcome:

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,9 +28,10 @@ from typing import Any
 import psycopg
 
 from tests.benchmarks.cost import Cost, measure
-from tests.benchmarks.lake import lake
 from tests.benchmarks.measure import machine, write
 from tests.benchmarks.postgres import PASSWORD, Server, server
+from tests.lake import Access, Database, prepare
+from tests.lake import running as running_lake
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -54,6 +56,29 @@ class Way:
     environment: Mapping[str, str] = field(default_factory=dict)
     parts: Path | None = None
     rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Lake:
+    """What it is called in tables, its settings as pyiceberg's environment, and whether it has a REST catalog."""
+
+    name: str
+    environment: dict[str, str]
+    rest: bool
+
+
+@contextmanager
+def lake(folder: Path, cache: Path, database: Database) -> Iterator[Lake]:
+    """Yield a running lake in `folder`: that of the images if they are here, else a folder with a SQL catalog."""
+    found = prepare(folder, cache, database, Access())
+    if found is None:
+        prefix = "PYICEBERG_CATALOG__LAKE__"
+        settings = {"TYPE": "sql", "URI": f"sqlite:///{folder}/catalog.db", "WAREHOUSE": f"file://{folder}/warehouse"}
+        environment = {prefix + name: value for name, value in settings.items()}
+        yield Lake("a folder with a SQL catalog", environment, rest=False)
+        return
+    with running_lake(found):
+        yield Lake("Iceberg REST server and MinIO of this repository's images", found.access.environment(), rest=True)
 
 
 def cost(way: Way, log: Path) -> Cost:
@@ -224,8 +249,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="headwater-bench-") as name, server() as running:
         fill(running, options.rows)
         folder = Path(name)
-        jdbc = f"jdbc:postgresql://{running.host}:{running.port}/catalog"
-        with lake(folder, options.cache, jdbc, "postgres", PASSWORD) as used:
+        database = Database(running.host, running.port, "catalog", "postgres", PASSWORD)
+        with lake(folder, options.cache, database) as used:
             os.environ |= used.environment
             for way in ways(options.python, peers, running, folder, rest=used.rest):
                 if not re.search(options.ways, way.name):

@@ -19,10 +19,16 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+import services
+
+from tests.lake import Database
+
+if TYPE_CHECKING:
+    from crash_log import Log  # imports this module
 
 PACKAGES = Path(__file__).parents[3] / "pipeline_code" / "ingestion" / "packages"
 sys.path[:0] = [str(path) for path in sorted(PACKAGES.iterdir())]
@@ -32,6 +38,7 @@ _LAKE = Path(tempfile.mkdtemp(prefix="headwater-lake-"))
 os.environ["PYICEBERG_CATALOG__LAKE__TYPE"] = "sql"
 os.environ["PYICEBERG_CATALOG__LAKE__URI"] = f"sqlite:///{_LAKE}/catalog.db"
 os.environ["PYICEBERG_CATALOG__LAKE__WAREHOUSE"] = f"file://{_LAKE}/warehouse"
+os.environ |= services.VIA_RELAY.environment(services.CATALOG)
 
 from pyiceberg.catalog import Catalog, load_catalog  # noqa: E402
 from pyiceberg.table import Table  # noqa: E402
@@ -43,6 +50,10 @@ from target_iceberg.settings import for_bulk as target_for_bulk  # noqa: E402
 from target_iceberg.target import TargetIceberg  # noqa: E402
 
 PASSWORD = "p@ss/w:rd"  # what a URI would take apart
+
+
+collect_ignore = [] if "HEADWATER_SOAK_SEED" in os.environ else ["soak"]
+"""The long versions take an hour: `make soak` asks for them."""
 
 
 def pytest_sessionfinish() -> None:
@@ -117,6 +128,8 @@ class Shop:
     namespace: str
     folder: Path
     state: dict[str, Any] = field(default_factory=dict)
+    lake: str = "lake"
+    """The catalog's name in pyiceberg's configuration: a folder, or services.CATALOG."""
     contracts: dict[str, str] = field(default_factory=dict)
     """Folder of the contracts, as the target's setting; without any until `contract` is called."""
 
@@ -172,7 +185,7 @@ class Shop:
         lines = messages if isinstance(messages, str) else "\n".join(json.dumps(message) for message in messages)
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
-            fixed = {"namespace": self.namespace, "validate_records": False}
+            fixed = {"catalog": self.lake, "namespace": self.namespace, "validate_records": False}
             config = {**fixed, **self.contracts, **settings}
             chosen = target_for_bulk(config)
             try:
@@ -188,7 +201,7 @@ class Shop:
         self.load(self.extract_lines(**settings))
 
     def table(self, name: str) -> Table:
-        return load_catalog("lake").load_table((self.namespace, name))
+        return load_catalog(self.lake).load_table((self.namespace, name))
 
     def rows(self, name: str, order: str) -> list[dict[str, Any]]:
         return self.table(name).scan().to_arrow().sort_by(order).to_pylist()
@@ -198,7 +211,7 @@ class Shop:
 
     def findings(self) -> dict[tuple[str, str], str]:
         """Return what is open: (kind, column) → severity."""
-        if not load_catalog("lake").table_exists((self.namespace, "findings")):
+        if not load_catalog(self.lake).table_exists((self.namespace, "findings")):
             return {}
         rows = self.table("findings").scan().to_arrow().to_pylist()
         return {(row["kind"], row["column"]): row["severity"] for row in rows}
@@ -243,13 +256,23 @@ def catalog() -> Catalog:
     return load_catalog("lake")
 
 
+@pytest.fixture(scope="session")
+def private_services(server: Server) -> Iterator[services.Services]:
+    """The platform's catalog and object store; where they can't be had, tests that need them are skipped."""
+    with server.connect() as connection:
+        connection.execute("create database lake_catalog")
+    database = Database(server.host, server.port, "lake_catalog", "postgres", PASSWORD)
+    with services.running(database) as found:
+        yield found
+
+
 @pytest.fixture
 def new_shop(server: Server, tmp_path: Path) -> Callable[..., Shop]:
-    def make(options: str = "") -> Shop:
+    def make(options: str = "", lake: str = "lake") -> Shop:
         name = f"shop_{uuid.uuid4().hex[:12]}"
         with server.connect() as connection:
             connection.execute(f"create database {name} {options}")
-        shop = Shop(server, name, f"raw_{name}", tmp_path / name)
+        shop = Shop(server, name, f"raw_{name}", tmp_path / name, lake=lake)
         shop.execute(
             "create schema shop",
             "grant usage on schema shop to reader",
@@ -271,3 +294,16 @@ def shop(new_shop: Callable[[], Shop]) -> Shop:
         " from generate_series(1, 1000) i",
     )
     return shop
+
+
+@pytest.fixture
+def served(private_services: services.Services, new_shop: Callable[..., Shop], request: pytest.FixtureRequest) -> Log:
+    """Two tables, loaded once through the private services; the test's parameter says how (append by default)."""
+    from crash_log import Log
+
+    private_services.ensure()
+    log = Log.of(new_shop(lake=services.CATALOG))
+    log.layout, log.write = "pipe", getattr(request, "param", "append")
+    first = log.run()
+    assert first.complete, first.log
+    return log

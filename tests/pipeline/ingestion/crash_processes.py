@@ -123,6 +123,7 @@ def _fork_server() -> ForkServerContext:
             "tap_postgres_arrow.arrow",
             "target_iceberg.main",
             "target_iceberg.run",
+            "pyiceberg.catalog.rest",
             "pyiceberg.catalog.sql",
         ]
     )

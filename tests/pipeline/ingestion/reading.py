@@ -8,6 +8,9 @@ from typing import Any
 
 import duckdb
 from pyiceberg.table import Table
+from services import DIRECT
+
+from tests import lake
 
 
 def _extension(name: str) -> str:
@@ -19,13 +22,24 @@ def _extension(name: str) -> str:
     return str(found)
 
 
+def _open_store(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.load_extension(_extension("httpfs"))
+    connection.execute(
+        "create secret (type s3, key_id $key, secret $secret, region $region, endpoint $endpoint,"
+        " url_style 'path', use_ssl false)",
+        {"key": lake.KEY, "secret": DIRECT.secret, "region": lake.REGION, "endpoint": f"127.0.0.1:{DIRECT.store}"},
+    )
+
+
 def rows(table: Table, *columns: str, order: str = "1") -> list[tuple[Any, ...]]:
-    """Return columns of all live rows of a table in a local folder, sorted."""
+    """Return columns of all live rows of a table in a local folder or in the private object store, sorted."""
     with duckdb.connect(
         config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": "1"}
     ) as connection:
         for name in ("avro", "iceberg"):  # the order of dependence
             connection.load_extension(_extension(name))
+        if table.metadata_location.startswith("s3:"):
+            _open_store(connection)
         connection.execute("set TimeZone = 'UTC'")
         source = table.metadata_location.removeprefix("file://").replace("'", "''")
         if table.current_snapshot() is None:

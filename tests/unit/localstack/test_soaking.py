@@ -2,16 +2,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from localstack.soaking import FILE, suite
+import pytest
+
+from localstack.errors import UsageError
+from localstack.soaking import FILES, suite
 from localstack.stack import CHECKOUT
 from localstack.testing import Suite
 
+SHORT = Suite("pipeline/ingestion", (Path("tests"),), Path("python"), {"PYTHONPATH": "packages"})
 
-def test_the_long_version_differs_in_its_kills_only() -> None:
+
+def test_the_long_version_runs_in_the_environment_of_the_short_one() -> None:
     """A soak that runs in another environment, or of a file that was moved, proves nothing."""
-    short = Suite("pipeline/ingestion", (Path("tests"),), Path("python"), {"PYTHONPATH": "packages"})
-    long = suite(short, 100)
-    assert long.environment == {"PYTHONPATH": "packages", "HEADWATER_RANDOM_KILLS": "100"}
-    assert long.folders == (CHECKOUT / FILE,)
-    assert long.folders[0].is_file()
-    assert 'os.environ.get("HEADWATER_RANDOM_KILLS"' in long.folders[0].read_text()
+    long = suite(SHORT, None, 100, 7)
+    assert long.environment == {
+        "PYTHONPATH": "packages", "HEADWATER_RANDOM_KILLS": "100", "HEADWATER_SOAK_RUNS": "100",
+        "HEADWATER_SOAK_SEED": "7", "HEADWATER_SERVICES": "required",
+    }  # fmt: skip
+    assert list(long.folders) == [CHECKOUT / file for files in FILES.values() for file in files]
+    assert all(file.is_file() for file in long.folders)
+    texts = "".join(file.read_text() for file in long.folders[0].parent.rglob("*.py"))
+    assert [name for name in long.environment if f'"{name}"' not in texts] == [], "nobody reads it"
+
+
+@pytest.mark.parametrize("part", FILES)
+def test_a_part_is_its_files(part: str) -> None:
+    assert suite(SHORT, part, 1, 1).folders == tuple(CHECKOUT / file for file in FILES[part])
+
+
+def test_an_unknown_part_is_refused_by_name() -> None:
+    with pytest.raises(UsageError, match="crash"):
+        suite(SHORT, "crashes", 1, 1)

@@ -25,7 +25,7 @@ def test_options_that_the_makefile_passes_are_understood() -> None:
     """`make logs c=trino` would fail in argparse."""
     for name, options in re.findall(r"\$\(HEADWATER\) ([\w-]+)(.*)$", (ROOT / "Makefile").read_text(), re.M):
         for option in re.findall(r",(--\w+)\)", options):
-            value = {"test": "unit", "bench": "ingestion"}[name] if option == "--only" else "1"
+            value = {"test": "unit", "bench": "ingestion", "soak": "crash"}[name] if option == "--only" else "1"
             cli.parser().parse_args([name, f"{option}={value}"])
 
 

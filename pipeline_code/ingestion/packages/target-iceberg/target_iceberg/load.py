@@ -24,6 +24,7 @@ from target_iceberg.part import Layout, Part, file_name
 from target_iceberg.passage import Passage
 from target_iceberg.position import Position, read_position, settled
 from target_iceberg.publish import MODE, RefusedLoadError
+from target_iceberg.removal import remove
 from target_iceberg.report import LoadResult
 from target_iceberg.snapshot import Attempt, Change, commit
 from target_iceberg.tables import ensure_table
@@ -194,7 +195,7 @@ class Load:
         for part in self._parts:
             part.close()
         for file in (*(file for part in self._parts for file in part.files.values()), *self._deletes):
-            self._table.io.delete(file.file_path)
+            remove(self._table.io, file.file_path)
         self._parts, self._deletes = [], []
 
     def withdraw(self) -> bool:

@@ -16,6 +16,7 @@ from pyiceberg.table import Table
 from target_iceberg.datafile import location_of, manifest_entry, statistics_of, without_bounds
 from target_iceberg.footer import MAGIC, TAIL_BYTES, with_field_ids
 from target_iceberg.pipe import BrokenStreamError
+from target_iceberg.removal import remove
 from target_iceberg.tables import file_schema
 
 HELD_BYTES = 8 << 20
@@ -56,7 +57,7 @@ class Passage:
                 stream.write(bytes(held[: len(held) - TAIL_BYTES - len(footer)]))
                 stream.write(changed + len(changed).to_bytes(4, "little") + MAGIC)
         except BaseException:
-            table.io.delete(self.path)
+            remove(table.io, self.path)
             raise
         self.rows = self.metadata.num_rows
 
@@ -109,7 +110,7 @@ class Passage:
     def __exit__(self, *_: object) -> None:
         """Delete the file."""
         if self.rows:
-            self._table.io.delete(self.path)
+            remove(self._table.io, self.path)
 
     def _arrow(self) -> pa.Schema:
         return file_schema(self._table.schema())
