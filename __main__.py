@@ -4,6 +4,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import connections, settings
+from components.accounts import accounts
 from components.catalog import CatalogArgs, RestCatalog, remote
 from components.dashboards import Dashboards, DashboardsArgs, login
 from components.database import Database, DatabaseArgs
@@ -65,16 +66,15 @@ else:
 
 # The example company: source systems that the platform reads and does not own.
 source: connections.Database | None = None
-services: tuple[connections.WebService, ...] = ()
+services = accounts(config, stack.services)
 if stack.example.enabled:
     company = namespace(stack.example.namespace, inside)
-    example = Petco("petco", PetcoArgs(platform, stack.example, company), inside)
-    source, services = example.source, example.services
+    example = Petco("petco", PetcoArgs(platform, stack.example, company, stack.services.stand_ins), inside)
+    source, services = example.source, (*example.services, *services)
 
 # The pipeline, from the source to the dashboard.
 engine = Trino("trino", TrinoArgs(platform, stack.trino, catalog, storage.store("trino")), inside).connection
 state = database.connection("meltano")
-services += (connections.WebService({}, settings.source_passwords(config, settings.added_sources())),)
 moved = IngestionArgs(platform, stack.ingestion, source, state, catalog, storage.store("ingestion"), services)
 Ingestion("ingestion", moved, inside)
 runs, metrics = database.connection("dagster"), cloud.metrics(platform) if stack.kubernetes.kind == "eks" else None

@@ -24,11 +24,12 @@ CLIENTS = ("ingestion", "dagster")
 
 @dataclass(frozen=True)
 class PetcoArgs:
-    """platform: who reads the shop. namespace: the shop's own, once it exists."""
+    """platform: who reads the shop. namespace: the shop's own, once it exists. stand_ins: services to be played."""
 
     platform: Platform
     settings: settings.Example
     namespace: pulumi.Input[str]
+    stand_ins: frozenset[str]
 
 
 class Petco(pulumi.ComponentResource):
@@ -39,6 +40,7 @@ class Petco(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         generator_image = args.platform.image("sources")
         passwords = {role: args.platform.credentials.get(f"shop-{role}") for role in ROLES}
+        readers = ("shop", SAAS) if args.stand_ins else ("shop",)
         shop = postgres.Postgres(
             "shop",
             postgres.PostgresArgs(
@@ -48,7 +50,10 @@ class Petco(pulumi.ComponentResource):
                 size=args.settings.size,
                 memory="512Mi",
                 exposure=args.platform.exposure,
-                peers=[network.Peer(("shop", SAAS)), network.Peer(CLIENTS, args.platform.namespace)],
+                peers=[
+                    network.Peer(readers),
+                    network.Peer(CLIENTS, args.platform.namespace),
+                ],
                 roles=["shop", "--reader", f"{READER}:shop"],
                 workload="shop",
             ),
@@ -93,10 +98,13 @@ class Petco(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        services = SaasArgs(
-            args.platform, args.namespace, args.settings.namespace, READER, shop.secret_name, (*shop.ready, seed)
-        )
-        self.services = Saas("saas", services, child).services
+        self.services: tuple[connections.WebService, ...] = ()
+        if args.stand_ins:
+            after = (*shop.ready, seed)
+            services = SaasArgs(
+                args.platform, args.namespace, args.settings.namespace, READER, shop.secret_name, after, args.stand_ins
+            )
+            self.services = Saas("saas", services, child).services
         self.source = connections.Database(
             host=f"shop.{args.settings.namespace}",
             name="shop",

@@ -27,7 +27,7 @@ ANY = "0.0.0.0"  # noqa: S104 - all addresses of its pod
 class SaasArgs:
     """namespace: the company's. reader: the role that may read the shop, whose password is in Secret `shop_secret`.
 
-    after: what must be there before, the shop's rows among it.
+    after: what must be there before, the shop's rows among it. played: which services, of stripe and salesforce.
     """
 
     platform: Platform
@@ -36,6 +36,7 @@ class SaasArgs:
     reader: str
     shop_secret: str
     after: tuple[pulumi.Resource, ...]
+    played: frozenset[str]
 
 
 class Saas(pulumi.ComponentResource):
@@ -45,15 +46,15 @@ class Saas(pulumi.ComponentResource):
         super().__init__("headwater:example:Saas", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         identity = Identity(NAME, "server", VERSION, args.namespace)
-        # A restricted key in test mode, by its first letters, as Stripe writes them.
-        key: pulumi.Output[str] = pulumi.Output.secret(
-            pulumi.Output.concat("rk_test_", args.platform.credentials.get("stripe-api-key"))
-        )
-        passwords = {
-            "STRIPE_API_KEY": key,
-            "SALESFORCE_CLIENT_SECRET": args.platform.credentials.get("salesforce-client-secret"),
-        }
-        environment: dict[str, pulumi.Input[str]] = {"SALESFORCE_CLIENT_ID": SALESFORCE_CLIENT}
+        environment: dict[str, pulumi.Input[str]] = {}
+        passwords: dict[str, pulumi.Output[str]] = {}
+        if "stripe" in args.played:
+            # A restricted key in test mode, by its first letters, as Stripe writes them.
+            key = pulumi.Output.concat("rk_test_", args.platform.credentials.get("stripe-api-key"))
+            passwords["STRIPE_API_KEY"] = pulumi.Output.secret(key)
+        if "salesforce" in args.played:
+            environment["SALESFORCE_CLIENT_ID"] = SALESFORCE_CLIENT
+            passwords["SALESFORCE_CLIENT_SECRET"] = args.platform.credentials.get("salesforce-client-secret")
         secret = workloads.secret(SECRET, identity, passwords, child)
         network.allow_ingress(
             NAME, identity, {"http": PORT}, [network.Peer(("ingestion",), args.platform.namespace)], child
@@ -69,13 +70,18 @@ class Saas(pulumi.ComponentResource):
         after = pulumi.ResourceOptions(parent=self, depends_on=[server])
         ready = (server, network.service(NAME, identity, PORT, after, port_name="http"))
         address = f"http://{NAME}.{args.host}:{PORT}"
-        self.services = (
-            WebService({"STRIPE_API_URL": f"{address}/stripe"}, {"STRIPE_API_KEY": passwords["STRIPE_API_KEY"]}, ready),
+        places: dict[str, dict[str, pulumi.Input[str]]] = {
+            "stripe": {"STRIPE_API_URL": f"{address}/stripe"},
+            "salesforce": {"SALESFORCE_LOGIN_URL": f"{address}/salesforce", **environment},
+        }
+        self.services = tuple(
             WebService(
-                {"SALESFORCE_LOGIN_URL": f"{address}/salesforce", **environment},
-                {"SALESFORCE_CLIENT_SECRET": passwords["SALESFORCE_CLIENT_SECRET"]},
+                places[name],
+                {variable: value for variable, value in passwords.items() if variable.startswith(name.upper())},
                 ready,
-            ),
+            )
+            for name in places
+            if name in args.played
         )
         self.register_outputs({})
 

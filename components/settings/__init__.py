@@ -15,6 +15,7 @@ from components.settings.loading import (
 )
 from components.settings.observability import Observability
 from components.settings.roles import ECR, Catalog, Database, Exposure, Images, Kubernetes, NodePorts, Storage
+from components.settings.services import Salesforce, Services, Stripe
 from components.settings.serving import Oidc, Serving
 from components.settings.sources import added_sources, source_passwords
 from components.settings.stack import Settings
@@ -42,10 +43,13 @@ __all__ = [
     "Observability",
     "Oidc",
     "Orchestration",
+    "Salesforce",
     "Schedule",
+    "Services",
     "Serving",
     "Settings",
     "Storage",
+    "Stripe",
     "Trino",
     "TrinoWorkers",
     "added_sources",

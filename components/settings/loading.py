@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from components.secrets import MINIMUM_ROOT_LENGTH
 from components.settings.base import PROJECT
 from components.settings.roles import ECR
+from components.settings.services import SERVICE_SECRETS
 from components.settings.serving import Serving
 from components.settings.stack import Settings, contradictions
 
@@ -33,6 +34,7 @@ DAGSTER_CLIENT_SECRET = "dagsterClientSecret"  # noqa: S105 - the setting's name
 SOURCE_PASSWORDS = "sourcePasswords"
 SECRETS = (
     ROOT_SECRET, CATALOG_TOKEN, CATALOG_CREDENTIAL, SUPERSET_CLIENT_SECRET, DAGSTER_CLIENT_SECRET, SOURCE_PASSWORDS,
+    *SERVICE_SECRETS,
 )  # fmt: skip
 MINIO_BUCKET = "lake"
 

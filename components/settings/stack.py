@@ -11,6 +11,7 @@ from components.settings.aws import Aws
 from components.settings.base import Model, mebibytes
 from components.settings.observability import Observability
 from components.settings.roles import ECR, Catalog, Database, Images, Kubernetes, Storage
+from components.settings.services import Services, service_contradictions
 from components.settings.serving import Serving, serving_contradictions
 from components.settings.trino import Trino
 from components.settings.workloads import Dashboards, Example, Ingestion, Orchestration
@@ -34,6 +35,7 @@ class Settings(Model):
     dashboards: Dashboards = Dashboards()
     observability: Observability = Observability()
     serving: Serving = Serving()
+    services: Services = Services()
     example: Example = Example()
     generations: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
 
@@ -47,6 +49,7 @@ def contradictions(settings: Settings) -> Iterator[tuple[str, object, str]]:
     yield from _schedule(settings)
     region = None if settings.aws is None else settings.aws.region
     yield from serving_contradictions(settings.serving, settings.kubernetes.kind, settings.storage.kind, region)
+    yield from service_contradictions(settings.services, example=settings.example.enabled)
     database = settings.database
     if database.kind == "rds":
         if mebibytes(database.size) < SMALLEST_RDS_GIB * 1024:

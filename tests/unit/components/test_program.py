@@ -322,7 +322,10 @@ def pulumi_is_secret(output: Any) -> bool:
     ("overrides", "absent"),
     [
         (
-            {"headwater:example": '{"enabled": false}'},
+            {
+                "headwater:example": '{"enabled": false}',
+                "headwater:services": '{"stripe": {"kind": "none"}, "salesforce": {"kind": "none"}}',
+            },
             {"StatefulSet/shop", "Job/shop-seed", "CronJob/shop-live", "Deployment/saas"},
         ),
         ({"headwater:catalog": '{"uri": "https://catalog.example.com/api"}'}, {"Deployment/catalog"}),

@@ -1,0 +1,82 @@
+"""Which accounts with web services ingestion reads: the example's stand-ins, real ones, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from components.settings.base import Model
+
+STRIPE_API_KEY = "stripeApiKey"
+SALESFORCE_CLIENT_SECRET = "salesforceClientSecret"  # noqa: S105 - the setting's name
+SALESFORCE_PRIVATE_KEY = "salesforcePrivateKey"
+SERVICE_SECRETS = (STRIPE_API_KEY, SALESFORCE_CLIENT_SECRET, SALESFORCE_PRIVATE_KEY)
+"""Settings that hold a credential: in the stack's encrypted configuration only, beside these models."""
+
+Kind = Literal["stand_in", "account", "none"]
+"""stand_in: the example company's. account: a real one, whose credential is a secret of the stack. none: not read."""
+HttpsUrl = Annotated[str, Field(pattern=r"^https://[^/\s]+$", description="https://<host>, without a path")]
+
+
+class Stripe(Model):
+    """Stripe. An account is read with the key in `stripeApiKey`, which is restricted to reading."""
+
+    kind: Kind = "stand_in"
+
+
+class Salesforce(Model):
+    """Salesforce. An account is the organisation at `login_url` and its connected app with consumer key `client_id`.
+
+    It logs in with the secret in `salesforceClientSecret`; or, where `username` is set, as that user with the private
+    key in `salesforcePrivateKey`. audience: whom that key's tokens are for, where it is not login_url.
+    """
+
+    kind: Kind = "stand_in"
+    login_url: HttpsUrl | None = None
+    client_id: Annotated[str, Field(min_length=1)] | None = None
+    username: Annotated[str, Field(min_length=1)] | None = None
+    audience: HttpsUrl | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Salesforce:
+        given = sorted(self.model_fields_set - {"kind"})
+        if self.kind != "account":
+            if given:
+                raise ValueError(f"{', '.join(given)} go with kind 'account'; kind is {self.kind!r}")
+            return self
+        missing = [name for name in ("login_url", "client_id") if getattr(self, name) is None]
+        if missing:
+            raise ValueError(
+                f"kind 'account' needs {' and '.join(missing)}: login_url is https://<domain>.my.salesforce.com, "
+                "client_id the connected app's consumer key"
+            )
+        if self.audience is not None and self.username is None:
+            raise ValueError("audience goes with username: only a login by private key names whom it is for")
+        return self
+
+
+class Services(Model):
+    """The web services that ingestion has taps for."""
+
+    stripe: Stripe = Stripe()
+    salesforce: Salesforce = Salesforce()
+
+    @property
+    def stand_ins(self) -> frozenset[str]:
+        """Names of the services that the example company has to play."""
+        chosen = {"stripe": self.stripe.kind, "salesforce": self.salesforce.kind}
+        return frozenset(name for name, kind in chosen.items() if kind == "stand_in")
+
+
+def service_contradictions(services: Services, *, example: bool) -> Iterator[tuple[str, object, str]]:
+    """Yield path, value and explanation of what can't be. example: whether the example company is there."""
+    for name in sorted(services.stand_ins):
+        if not example:
+            yield (
+                f"services.{name}.kind",
+                "stand_in",
+                "the stand-in is the example company's, and example.enabled is false: say 'account' for yours "
+                "(docs/aws.md), or 'none'",
+            )
