@@ -16,6 +16,8 @@ from components.aws.identity import WorkloadRole, WorkloadRoleArgs
 from components.connections import EXCHANGE, ObjectStore
 
 WAREHOUSE = "warehouse"
+FILES = "files/"
+"""Where the files of sources are that are no databases: `make source add=./folder`."""
 # A query's intermediate results; Trino removes them, unless it was killed.
 EXCHANGE_DAYS = 1
 CONSUMERS = ("trino", "ingestion", "catalog")
@@ -131,7 +133,7 @@ def statements(consumer: str, buckets: Mapping[str, str], key: str) -> list[poli
     layers = {name: f"{WAREHOUSE}/{name}/" for name in (*INGESTED, *BUILT)}
     match consumer:
         case "ingestion":
-            return policies.bucket_access(lake, key, writes=[layers[name] for name in INGESTED])
+            return policies.bucket_access(lake, key, reads=[FILES], writes=[layers[name] for name in INGESTED])
         case "trino":
             everything = [f"{WAREHOUSE}/"]
             return [

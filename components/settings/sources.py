@@ -19,8 +19,14 @@ SUFFIX = ".meltano.yml"
 
 
 def added_sources(folder: Path = FOLDER) -> list[str]:
-    """Return the names of the sources that have a Meltano file."""
-    return sorted(path.name.removesuffix(SUFFIX) for path in folder.glob(f"*{SUFFIX}"))
+    """Return the names of the sources whose Meltano file asks for a password; files need none."""
+    found = {path.name.removesuffix(SUFFIX): path.read_text(encoding="utf-8") for path in folder.glob(f"*{SUFFIX}")}
+    return sorted(name for name, text in found.items() if f"${variable(name)}" in text)
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a source's password."""
+    return f"{name.upper()}_PASSWORD"
 
 
 def source_passwords(
@@ -43,7 +49,7 @@ def source_passwords(
     passwords = {}
     for name in names:
         if name in found:
-            passwords[f"{name.upper()}_PASSWORD"] = pulumi.Output.secret(str(found[name]))
+            passwords[variable(name)] = pulumi.Output.secret(str(found[name]))
         else:
             pulumi.log.warn(
                 f"source {name} has no password on this stack, so its runs will fail: "

@@ -8,7 +8,6 @@ import os
 import secrets
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 from localstack import jobs, stack
 from localstack.console import Console
@@ -21,7 +20,7 @@ from localstack.kube import Kube
 from localstack.reporting import LocalError
 from localstack.source_findings import query
 from localstack.sources import discovery, files, passwords
-from localstack.sources.connection import Connection, parse
+from localstack.sources.kinds import Kind, Source, kinds, parse
 
 ADDRESS = "HEADWATER_SOURCE_ADDRESS"
 _LEAKS = (ADDRESS, "add", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "PGPASSWORD")
@@ -44,12 +43,12 @@ def run(home: Home, console: Console, chosen: argparse.Namespace) -> int:
         console.resume = f"make source remove={chosen.remove}"
         with exclusive(home.state / "lock", "source"):
             return remove(home, console, chosen.remove)
-    source = parse(str(address), chosen.name, chosen.schema)
+    kind, source = parse(str(address), chosen.name, chosen.schema)
     files.check_name(source)
     source = with_password(home, source, given["PGPASSWORD"])
     console.resume = source.command
     with exclusive(home.state / "lock", "source"):
-        return add(home, console, source)
+        return add(home, console, kind, source)
 
 
 def listed() -> list[str]:
@@ -58,7 +57,7 @@ def listed() -> list[str]:
     if not names:
         return [
             "No source of your own yet. One from its address to a query:",
-            "  make source add=postgres://reader@host/db",
+            *(f"  {kind.example}" for kind in kinds()),
         ]
     lines = []
     for name in names:
@@ -70,53 +69,58 @@ def listed() -> list[str]:
     return lines
 
 
-def with_password(home: Home, source: Connection, variable: str | None) -> Connection:
+def with_password(home: Home, source: Source, variable: str | None) -> Source:
     """Return the source with its password: the address's, PGPASSWORD, the one that is kept, or what is typed."""
-    if source.password is not None:
+    if source.asks is None or source.password is not None:
         return source
     known = variable if variable is not None else passwords.read(home.source_passwords).get(source.name)
     if known is None:
         if not sys.stdin.isatty():
-            raise UsageError(
-                f"no password of {source.user}: set PGPASSWORD, or run it on a terminal, which asks for it"
-            )
-        known = getpass.getpass(f"Password of {source.user} at {source.host} (kept in {home.source_passwords}, 0600): ")
-    return replace(source, password=known)
+            raise UsageError(f"no password of {source.asks}: set PGPASSWORD, or run it on a terminal, which asks")
+        known = getpass.getpass(f"Password of {source.asks} (kept in {home.source_passwords}, 0600): ")
+    return source.with_password(known)
 
 
-def add(home: Home, console: Console, source: Connection) -> int:
+def add(home: Home, console: Console, kind: Kind, source: Source) -> int:
     """Add a source: look, write the files, deploy, load, show. What is done already is done again without harm."""
     kube = Kube(home).require()
     places = files.Places(source.name)
     with console.step(f"Look at {source.place}", estimate_s=30) as step:
-        tables = discovery.discover(kube, source)
-        files.check_tables(source, tables)
-        step.update(f"{len(tables)} tables")
-    for table in tables:
-        key = f"key {', '.join(table.key)}" if table.key else "no key"
-        lost = "" if table.clash is None else f"; left out: raw.{table.table} is {table.clash}'s"
-        rows = "rows not counted yet" if table.rows is None else f"about {table.rows:,} rows"
-        console.say(f"  {table.name}: {rows}, {key}, changes {table.method}{lost}")
+        source.send(kube, step)
+        found = discovery.discover(kube, kind, source)
+        files.check_tables(source, found.tables)
+        step.update(f"{len(found.tables)} tables")
+    for line in (*found.tables, *found.notes):
+        console.say(f"  {line}")
     with console.step("Write the files"):
-        passwords.keep(home.source_passwords, source.name, str(source.password))
-        written = files.rendered(places, source, tables)
+        if source.password is not None:
+            passwords.keep(home.source_passwords, source.name, source.password)
+        written = files.rendered(places, kind, source, found.tables)
+        pending = home.state / f"source-{source.name}-first-load"
+        if not places.meltano.exists():
+            pending.touch()
         kept = files.write(written)
     for path in written:
         console.say(f"  {path.relative_to(stack.CHECKOUT)}{' (was there, stays as it is)' if path in kept else ''}")
     deploy(home, console)
-    with console.step("First load", estimate_s=30) as step:
-        template = kube.get(f"cronjob/{discovery.CRONJOB}", discovery.NAMESPACE)[0]
-        name = f"{discovery.CRONJOB}-{source.name.replace('_', '-')}-{secrets.token_hex(3)}"
-        # In full: what an older source of this name left in the lake is replaced, not added to.
-        words = ["--tap", f"tap-{source.name}", "--full-refresh"]
-        if code := jobs.follow(kube, jobs.from_cronjob(template, name, ["headwater-ingest"], words), step):
-            raise LocalError(f"job {discovery.NAMESPACE}/{name} ended with {code}; the log says why")
+    load(kube, console, source, full=pending.exists())
+    pending.unlink(missing_ok=True)
     with console.step("Count in Trino", estimate_s=10), reach(kube, endpoint("trino")) as port:
         counted = [(table, count(port, table)) for table in places.tables()]
     console.say()
     for line in farewell(source.name, counted):
         console.say(line)
     return 0
+
+
+def load(kube: Kube, console: Console, source: Source, *, full: bool) -> None:
+    """Load the source: in full until that was done once, as an older source of this name may have left rows behind."""
+    with console.step("First load" if full else "Load", estimate_s=30) as step:
+        template = kube.get(f"cronjob/{discovery.CRONJOB}", discovery.NAMESPACE)[0]
+        name = f"{discovery.CRONJOB}-{source.name.replace('_', '-')}-{secrets.token_hex(3)}"
+        words = ["--tap", f"tap-{source.name}", *(["--full-refresh"] if full else [])]
+        if code := jobs.follow(kube, jobs.from_cronjob(template, name, ["headwater-ingest"], words), step):
+            raise LocalError(f"job {discovery.NAMESPACE}/{name} ended with {code}; the log says why")
 
 
 def deploy(home: Home, console: Console) -> None:
@@ -155,6 +159,7 @@ def remove(home: Home, console: Console, name: str) -> int:
     tables = places.tables() if places.meltano.exists() else []
     left = files.remove(places)
     passwords.forget(home.source_passwords, name)
+    (home.state / f"source-{name}-first-load").unlink(missing_ok=True)
     console.say(f"The files and the password of {name} are gone.")
     for path in left:
         console.say(f"  yours, and still there: {path.relative_to(stack.CHECKOUT)}")

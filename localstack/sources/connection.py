@@ -1,27 +1,30 @@
-"""What `add=` says: an address in the form of libpq's, its name in the lake, and the password, which no file holds."""
+"""A PostgreSQL database as a source: an address in the form of libpq's, and the password, which no file holds."""
 
 from __future__ import annotations
 
 import re
 import urllib.parse
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificates
 
 from localstack.errors import UsageError
+from localstack.kube import Kube
+from localstack.reporting import Step
+from localstack.sources.found import Found
+from localstack.sources.kinds import Kind
+from localstack.sources.naming import check_plain, given_name, name_of, quoted
 
 SCHEMES = ("postgres", "postgresql")
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 VERIFYING = ("verify-ca", "verify-full")
-NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
-"""Names of sources: they begin the names of tables, variables (in capitals) and Jobs, which have 63 letters."""
-RESERVED = frozenset({"raw", "staging", "intermediate", "marts", "snapshots", "source", "stg", "int"})
-"""Names that schemas of the lake, or groups of assets, have already."""
 EXAMPLE = "make source add=postgres://reader@db.internal:5432/crm"
-
-
+CERTIFICATES = ".ca.pem"
+"""Ending of the file with the certificates; Meltano includes *.meltano.yml only."""
 SYSTEM = "system"
 """libpq's word for the public certificate authorities."""
 
@@ -66,6 +69,65 @@ class Connection:
         return f"make source add='{address}' name={self.name} schema='{self.schema}'"
 
     @property
+    def asks(self) -> str | None:
+        """Whose password it needs."""
+        return f"{self.user} at {self.host}"
+
+    @property
+    def identity(self) -> Mapping[str, object]:
+        """The settings that tell this source from another of its name."""
+        return {"host": self.host, "port": self.port, "database": self.database, "schema": self.schema}
+
+    @property
+    def description(self) -> str:
+        """What its contracts say about it."""
+        return f"Database {self.database} on {self.host}, schema {self.schema}."
+
+    @property
+    def beside(self) -> Mapping[str, str]:
+        """The certificates that the server's must come from, where it is checked."""
+        pem = None if self.authorities is None else self.authorities.pem
+        return {} if pem is None else {CERTIFICATES: pem}
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """What the command that looks at it reads, password included."""
+        names = ("name", "host", "port", "database", "user", "schema", "sslmode", "password")
+        found = {name: getattr(self, name) for name in names}
+        if self.authorities is not None:
+            found["authorities"] = self.authorities.given if self.authorities.pem is None else self.authorities.pem
+        return found
+
+    def settings(self, tables: Sequence[Found]) -> list[str]:  # noqa: ARG002 - what its tables are called decides nothing
+        """Return the lines of its settings in the Meltano file."""
+        return [
+            f"host: {quoted(self.host)}",
+            f"port: {self.port}",
+            f"database: {quoted(self.database)}",
+            f"user: {quoted(self.user)}",
+            "# From the Secret ingestion-credentials: no file holds it.",
+            f"password: ${self.variable}",
+            f"sslmode: {self.sslmode}",
+            *self._trust,
+            f"schema: {quoted(self.schema)}",
+        ]
+
+    @property
+    def _trust(self) -> list[str]:
+        if self.authorities is None:
+            return []
+        if self.authorities.pem is None:
+            return ["sslrootcert: system"]
+        return [f"sslrootcert: $MELTANO_PROJECT_ROOT/sources/{self.name}{CERTIFICATES}"]
+
+    def with_password(self, password: str) -> Connection:
+        """Return the source with its password."""
+        return replace(self, password=password)
+
+    def send(self, kube: Kube, step: Step) -> None:
+        """Nothing: the platform reads it where it is."""
+
+    @property
     def variable(self) -> str:
         """Return the environment variable of its password."""
         return f"{self.name.upper()}_PASSWORD"
@@ -73,11 +135,7 @@ class Connection:
 
 def parse(address: str, name: str | None, schema: str | None) -> Connection:
     """Return the connection that an address says. Raises UsageError, which never repeats the password."""
-    scheme, separator, _ = address.partition("://")
-    if not separator:
-        raise UsageError(f"add= takes the address of a PostgreSQL database, for example: {EXAMPLE}")
-    if scheme not in SCHEMES:
-        raise UsageError(f"add={scheme}://…: no such kind of source; allowed: {', '.join(SCHEMES)}")
+    scheme = address.partition("://")[0]
     try:
         parts = urllib.parse.urlsplit(address)
         port = 5432 if parts.port is None else parts.port
@@ -91,11 +149,10 @@ def parse(address: str, name: str | None, schema: str | None) -> Connection:
     user = urllib.parse.unquote(parts.username or "")
     chosen = "public" if schema is None else schema
     for what, value in (("user", user), ("database", database), ("host", parts.hostname or ""), ("schema", chosen)):
-        if not value.isprintable() or "$" in value or not value:
-            raise UsageError(f"{what} {value!r}: a $ or a control character would be read as something else by Meltano")
+        check_plain(what, value)
     mode, root = _options(parts.query)
     return Connection(
-        name=_name(database if name is None else name, given=name is not None),
+        name=name_of("database", database) if name is None else given_name(name),
         host=parts.hostname or "",
         port=port,
         database=database,
@@ -105,18 +162,6 @@ def parse(address: str, name: str | None, schema: str | None) -> Connection:
         authorities=_authorities(mode, root),
         password=None if parts.password is None else urllib.parse.unquote(parts.password),
     )
-
-
-def _name(text: str, *, given: bool) -> str:
-    if given:
-        if NAME.fullmatch(text) is None or text in RESERVED:
-            taken = f", and not {', '.join(sorted(RESERVED))}"
-            raise UsageError(f"name={text!r}: a small letter, then up to 29 small letters, digits and _{taken}")
-        return text
-    name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
-    if NAME.fullmatch(name) is None or name in RESERVED:
-        raise UsageError(f"database {text!r} gives no name; say one: name=crm")
-    return name
 
 
 def _options(query: str) -> tuple[str, str | None]:
@@ -167,3 +212,19 @@ def _without_secret(text: str, address: str) -> str:
     """Return an error's text without what it may repeat of the address."""
     authority = address.partition("://")[2].partition("/")[0]
     return text if not any(part and part in text for part in re.split(r"[:@]", authority)[1:-1]) else "no such address"
+
+
+def _place_of(config: Mapping[str, Any]) -> str:
+    return f"{config['database']} on {config['host']}:{config['port']}, schema {config['schema']}"
+
+
+KIND = Kind(
+    kind="postgres",
+    tap="tap-postgres",
+    looks="headwater-discover",
+    accepts=lambda address: address.partition("://")[0] in SCHEMES and "://" in address,
+    parse=parse,
+    place_of=_place_of,
+    example=EXAMPLE,
+    schemes=SCHEMES,
+)

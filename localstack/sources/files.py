@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,44 +13,11 @@ import yaml
 
 from localstack.errors import UsageError
 from localstack.reporting import LocalError
-from localstack.sources.connection import NAME, Connection
+from localstack.sources import rendering
+from localstack.sources.found import Found
+from localstack.sources.kinds import Kind, Source, kinds
+from localstack.sources.naming import NAME
 from localstack.stack import CHECKOUT
-
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_PATTERN = re.compile(r"[.\[\]*?\\!]")
-
-
-@dataclass(frozen=True)
-class Found:
-    """A table of the source: its stream, and its place in `raw`. `clash` is the table that has this place already.
-
-    rows: an estimate of the source's, None where it has none. contract: the text of its contract.
-    """
-
-    name: str
-    stream: str
-    table: str
-    key: tuple[str, ...]
-    replication_key: str | None
-    rows: int | None
-    clash: str | None
-    contract: str
-
-    @property
-    def method(self) -> str:
-        """Return how its changes are found, in words."""
-        return "in full, each time" if self.replication_key is None else f"by {self.replication_key}"
-
-
-def parse_tables(found: Sequence[Mapping[str, Any]]) -> tuple[Found, ...]:
-    """Return what discovery printed."""
-    return tuple(
-        Found(
-            each["name"], each["stream"], each["table"], tuple(each["key"]), each["replication_key"], each["rows"],
-            each["clash"], each["contract"],
-        )
-        for each in found
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,10 +32,9 @@ class Places:
         """Connection and replication; while it is there, so is the source."""
         return self.checkout / "pipeline_code/ingestion/sources" / f"{self.name}.meltano.yml"
 
-    @property
-    def authorities(self) -> Path:
-        """Certificates that the server's must come from, where it is checked; Meltano includes *.meltano.yml only."""
-        return self.meltano.with_name(f"{self.name}.ca.pem")
+    def beside(self, suffix: str) -> Path:
+        """Return a further file of the source beside its Meltano file."""
+        return self.meltano.with_name(f"{self.name}{suffix}")
 
     @property
     def contracts(self) -> Path:
@@ -86,120 +51,27 @@ class Places:
         return sorted(path.stem for path in self.contracts.glob("*.yml") if path.name != "_source.yml")
 
 
-def rendered(places: Places, source: Connection, tables: Sequence[Found]) -> dict[Path, str]:
+def rendered(places: Places, kind: Kind, source: Source, tables: Sequence[Found]) -> dict[Path, str]:
     """Return the files of a source, the one that says that it exists first."""
     loaded = [table for table in tables if table.clash is None]
-    pem = None if source.authorities is None else source.authorities.pem
     return {
-        places.meltano: meltano_file(source, tables),
-        **({} if pem is None else {places.authorities: pem}),
-        places.contracts / "_source.yml": source_file(source),
+        places.meltano: rendering.meltano_file(kind, source, tables),
+        **{places.beside(suffix): text for suffix, text in source.beside.items()},
+        places.contracts / "_source.yml": rendering.source_file(kind, source),
         **{places.contracts / f"{table.table}.yml": table.contract for table in loaded},
-        places.dbt: dbt_file(source, loaded),
+        places.dbt: rendering.dbt_file(source, loaded),
     }
 
 
-def quoted(text: str) -> str:
-    """Return a text as YAML reads it back."""
-    if _PLAIN.fullmatch(text) and isinstance(yaml.safe_load(text), str):
-        return text
-    return json.dumps(text, ensure_ascii=False)
-
-
-def pattern(stream: str) -> str:
-    """Return a pattern of Meltano's for a stream: what would mean something in it stands for any character."""
-    return _PATTERN.sub("?", stream)
-
-
-def meltano_file(source: Connection, tables: Sequence[Found]) -> str:
-    """Return the Meltano file: where the source is, and how each table's changes are found."""
-    lines = [
-        f"# `make source add=…` wrote this file, `make source remove={source.name}` takes it back: docs/sources.md.",
-        "plugins:",
-        "  extractors:",
-        f"  - name: tap-{source.name}",
-        "    inherit_from: tap-postgres",
-        "    config:",
-        f"      host: {quoted(source.host)}",
-        f"      port: {source.port}",
-        f"      database: {quoted(source.database)}",
-        f"      user: {quoted(source.user)}",
-        "      # From the Secret ingestion-credentials: no file holds it.",
-        f"      password: ${source.variable}",
-        f"      sslmode: {source.sslmode}",
-        *_trust(source),
-        f"      schema: {quoted(source.schema)}",
-        f"      stream_prefix: {source.name}_",
-        "      positions_file: $HEADWATER_POSITIONS",
-        "      batch_config:",
-        "        encoding: {format: pipe}",
-        "        storage: {root: $HEADWATER_BATCH_ROOT}",
-        "    select:",
-        "    - '*.*'",
-    ]
-    for table in tables:
-        if table.clash is not None:
-            lines.append(f"    # Would be table raw.{table.table}, which is {json.dumps(table.clash)}'s.")
-            lines.append(f"    - {json.dumps(f'!{pattern(table.stream)}.*')}")
-    lines.append("    # How changes are found: by a column that each change of a row moves on, or all rows each time.")
-    lines.append("    metadata:")
-    for table in tables:
-        if table.clash is None:
-            key = table.replication_key
-            how = "FULL_TABLE" if key is None else f"INCREMENTAL, replication-key: {quoted(key)}"
-            lines.append(f"      {quoted(pattern(table.stream))}: {{replication-method: {how}}}")
-    return "\n".join(lines) + "\n"
-
-
-def _trust(source: Connection) -> list[str]:
-    if source.authorities is None:
-        return []
-    if source.authorities.pem is None:
-        return ["      sslrootcert: system"]
-    return [f"      sslrootcert: $MELTANO_PROJECT_ROOT/sources/{Places(source.name).authorities.name}"]
-
-
-def source_file(source: Connection) -> str:
-    """Return `_source.yml` of the contracts."""
-    where = f"Database {source.database} on {source.host}, schema {source.schema}."
-    return (
-        f"# Source {source.name}. docs/contracts.md explains these files.\n"
-        f"title: {quoted(source.name)}\nkind: postgres\ntap: tap-{source.name}\ndescription: {quoted(where)}\n"
-    )
-
-
-def dbt_file(source: Connection, tables: Sequence[Found]) -> str:
-    """Return the dbt sources: `source('crm', 'orders')` is table raw.crm_orders."""
-    lines = [
-        "version: 2",
-        "",
-        "sources:",
-        f"  - name: {source.name}",
-        f"    description: Change logs of {source.name} as ingestion wrote them, a row a version of a source row.",
-        "    database: \"{{ env_var('LAKE_CATALOG', 'lake') }}\"",
-        "    schema: \"{{ var('raw_schema') }}\"",
-        "    loaded_at_field: _loaded_at",
-        "    tables:",
-    ]
-    for table in tables:
-        lines += [
-            f"      - name: {quoted(table.table.removeprefix(f'{source.name}_'))}",
-            f"        identifier: {quoted(table.table)}",
-            f"        meta: {{dagster: {{asset_key: [raw, {quoted(table.table)}]}}}}",
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def check_name(source: Connection, checkout: Path = CHECKOUT) -> bool:
+def check_name(source: Source, checkout: Path = CHECKOUT) -> bool:
     """Return whether this very source is there already. Raises UsageError when its name is another's."""
     places = Places(source.name, checkout)
     if places.meltano.exists():
         config = _extractor(places.meltano)["config"]
-        there = (config["host"], config["port"], config["database"], config["schema"])
-        if there != (source.host, source.port, source.database, source.schema):
+        if {name: config.get(name) for name in source.identity} != source.identity:
             raise UsageError(
-                f"name={source.name!r} is taken by {config['database']} on {config['host']}:{config['port']}, schema "
-                f"{config['schema']}; say another name=…, or first: make source remove={source.name}"
+                f"name={source.name!r} is taken by {place_of(places)}; say another name=…, or first: "
+                f"make source remove={source.name}"
             )
         return True
     project = yaml.safe_load((checkout / "pipeline_code/ingestion/meltano.yml").read_text())
@@ -209,7 +81,7 @@ def check_name(source: Connection, checkout: Path = CHECKOUT) -> bool:
     return False
 
 
-def check_tables(source: Connection, tables: Sequence[Found], checkout: Path = CHECKOUT) -> None:
+def check_tables(source: Source, tables: Sequence[Found], checkout: Path = CHECKOUT) -> None:
     """Raise LocalError when another source has a table that this one would write."""
     contracts = Places(source.name, checkout).contracts
     others = {path.stem: path for path in contracts.parent.glob("*/*.yml") if path.parent != contracts}
@@ -255,7 +127,10 @@ def remove(places: Places) -> list[Path]:
         left = sorted(folder.iterdir())
         if not left:
             folder.rmdir()
-    places.authorities.unlink(missing_ok=True)
+    # What else is called after the source, such as certificates, and the Meltano file last.
+    for path in places.meltano.parent.glob(f"{places.name}.*"):
+        if path != places.meltano:
+            path.unlink()
     places.meltano.unlink()
     return left
 
@@ -268,8 +143,14 @@ def names(checkout: Path = CHECKOUT) -> list[str]:
 
 def place_of(places: Places) -> str:
     """Return where an added source is, in words."""
-    config = _extractor(places.meltano)["config"]
-    return f"{config['database']} on {config['host']}:{config['port']}, schema {config['schema']}"
+    extractor = _extractor(places.meltano)
+    kind = next((each for each in kinds() if each.tap == extractor["inherit_from"]), None)
+    try:
+        if kind is None:
+            raise KeyError(extractor["inherit_from"])
+        return kind.place_of(extractor["config"])
+    except KeyError as error:
+        raise _unreadable(places.meltano, error) from error
 
 
 def _models(places: Places) -> list[Path]:
@@ -284,6 +165,10 @@ def _reads(model: Path, name: str) -> bool:
 def _extractor(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["plugins"]["extractors"][0]
-        return {**found, "config": {key: found["config"][key] for key in ("host", "port", "database", "schema")}}
+        return {"inherit_from": found["inherit_from"], "config": dict(found["config"])}
     except (yaml.YAMLError, KeyError, IndexError, TypeError) as error:
-        raise LocalError(f"{path} is not as `make source` writes it: {error!r}; correct it, or delete it") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> LocalError:
+    return LocalError(f"{path} is not as `make source` writes it: {error!r}; correct it, or delete it")

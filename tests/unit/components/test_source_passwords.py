@@ -53,7 +53,9 @@ def test_a_file_that_is_no_json_is_named_without_what_it_holds(tmp_path: Path) -
     assert "hush" not in str(raised.value)
 
 
-def test_a_source_is_a_file(tmp_path: Path) -> None:
-    (tmp_path / "crm.meltano.yml").write_text("")
+def test_a_source_with_a_password_is_a_file_that_asks_for_one(tmp_path: Path) -> None:
+    """A folder of files, which has none, warns at every deployment that its runs will fail."""
+    (tmp_path / "crm.meltano.yml").write_text("password: $CRM_PASSWORD")
+    (tmp_path / "exports.meltano.yml").write_text("path: s3://lake/files/exports")
     (tmp_path / "README.md").write_text("")
     assert settings.added_sources(tmp_path) == ["crm"]

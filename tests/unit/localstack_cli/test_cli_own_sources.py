@@ -19,9 +19,10 @@ from localstack import cli
 from localstack.errors import UsageError
 from localstack.home import Home
 from localstack.reporting import LocalError
-from localstack.sources import command, discovery, files, passwords
+from localstack.sources import command, connection, discovery, files, kinds, passwords, rendering
 from localstack.sources.connection import Connection, parse
-from localstack.sources.files import Found, Places
+from localstack.sources.files import Places
+from localstack.sources.found import Found
 
 ADDRESS = "postgres://reader:s%40cret@db.internal:6543/CRM-prod?sslmode=require"
 SECRET = "s@cret"
@@ -100,7 +101,7 @@ def test_an_address_is_read(source: Connection) -> None:
 def test_an_address_that_cannot_be_is_refused_without_its_password(address: str, name: str | None, says: str) -> None:
     """An error message that puts the password on the screen and into a CI log."""
     with pytest.raises(UsageError) as raised:
-        parse(address, name, None)
+        kinds.parse(address, name, None)
     assert says in str(raised.value)
     assert not any(secret in str(raised.value) for secret in ("hush", "s@cret", "hu/sh"))
 
@@ -110,7 +111,7 @@ def test_what_is_written_is_taken_back_to_the_byte(checkout: Path, source: Conne
     places = Places("crm", checkout)
     tables = [table("orders", key="updated_at"), table("Odd Name"), table("a-b", clash="a_b"), table("a.b")]
     assert files.check_name(source, checkout) is False
-    assert files.write(files.rendered(places, source, tables)) == []
+    assert files.write(files.rendered(places, connection.KIND, source, tables)) == []
     assert files.names(checkout) == ["crm"]
     assert SECRET not in str(tree(checkout))
     extractor = yaml.safe_load(places.meltano.read_text())["plugins"]["extractors"][0]
@@ -143,11 +144,11 @@ def test_an_authoritys_file_is_written_and_taken_back_with_the_source(checkout: 
     source = parse(address, "crm", None)
     assert parse(source.command.split("add='")[1].split("'")[0], "crm", None) == source
     places = Places("crm", checkout)
-    files.write(files.rendered(places, source, [table("orders")]))
-    assert places.authorities.read_text() == pem
+    files.write(files.rendered(places, connection.KIND, source, [table("orders")]))
+    assert places.beside(connection.CERTIFICATES).read_text() == pem
     config = yaml.safe_load(places.meltano.read_text())["plugins"]["extractors"][0]["config"]
     assert config["sslrootcert"] == "$MELTANO_PROJECT_ROOT/sources/crm.ca.pem"
-    assert json.loads(discovery.request(source))["authorities"] == pem
+    assert source.request["authorities"] == pem
     files.remove(places)
     assert tree(checkout) == before
     key = signer.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -155,14 +156,14 @@ def test_an_authoritys_file_is_written_and_taken_back_with_the_source(checkout: 
     with pytest.raises(UsageError, match="holds a private key"):
         parse(address, "crm", None)
     public = parse("postgres://reader@h/crm?sslmode=verify-full&sslrootcert=system", "crm", None)
-    assert places.authorities not in files.rendered(places, public, [])
-    assert "sslrootcert: system" in files.meltano_file(public, [])
+    assert places.beside(connection.CERTIFICATES) not in files.rendered(places, connection.KIND, public, [])
+    assert "sslrootcert: system" in rendering.meltano_file(connection.KIND, public, [])
 
 
 def test_a_second_try_keeps_what_was_edited(checkout: Path, source: Connection) -> None:
     """An interrupted `add` that begins again and throws a contract away that somebody had written meanwhile."""
     places = Places("crm", checkout)
-    rendered = files.rendered(places, source, [table("orders")])
+    rendered = files.rendered(places, connection.KIND, source, [table("orders")])
     first, *_ = rendered
     files.write({first: rendered[first]})
     edited = places.contracts / "crm_orders.yml"
@@ -177,7 +178,7 @@ def test_a_second_try_keeps_what_was_edited(checkout: Path, source: Connection) 
 def test_half_a_source_can_be_taken_back(checkout: Path, source: Connection) -> None:
     places = Places("crm", checkout)
     before = tree(checkout)
-    files.write({places.meltano: files.meltano_file(source, [])})
+    files.write({places.meltano: rendering.meltano_file(connection.KIND, source, [])})
     files.remove(places)
     assert tree(checkout) == before
 
@@ -188,7 +189,7 @@ def test_names_and_tables_of_others_are_left_alone(checkout: Path, source: Conne
         files.check_name(parse(ADDRESS, "shop", None), checkout)
     with pytest.raises(UsageError, match="no such source; there are: none"):
         files.remove(Places("shop", checkout))
-    files.write(files.rendered(Places("crm", checkout), source, [table("orders")]))
+    files.write(files.rendered(Places("crm", checkout), connection.KIND, source, [table("orders")]))
     with pytest.raises(UsageError, match=r"name='crm' is taken by CRM-prod on db\.internal:6543"):
         files.check_name(parse("postgres://reader@other/crm", "crm", None), checkout)
     with pytest.raises(LocalError, match=r"raw\.crm_orders would be two sources'"):
@@ -198,7 +199,7 @@ def test_names_and_tables_of_others_are_left_alone(checkout: Path, source: Conne
 def test_a_source_that_a_model_reads_stays(checkout: Path, source: Connection) -> None:
     """Every dbt build after the removal would fail."""
     places = Places("crm", checkout)
-    files.write(files.rendered(places, source, [table("orders")]))
+    files.write(files.rendered(places, connection.KIND, source, [table("orders")]))
     model = places.dbt.with_name("stg_crm__orders.sql")
     model.write_text("select * from {{ source('crm', 'orders') }}")
     with pytest.raises(LocalError, match=r"stg_crm__orders\.sql"):
@@ -224,11 +225,11 @@ def test_the_job_gets_the_address_from_a_secret_and_none_of_the_platforms(source
     container = {"name": "ingestion", "image": "i", "env": [{"name": "MELTANO_DATABASE_URI", "value": "x"}]}
     spec = {"template": {"spec": {"containers": [container]}}}
     template = {"metadata": {"namespace": "headwater"}, "spec": {"jobTemplate": {"spec": spec}}}
-    job = discovery.job_manifest(template, "source-discovery-1")
+    job = discovery.job_manifest(template, "source-discovery-1", connection.KIND)
     (changed,) = job["spec"]["template"]["spec"]["containers"]
     assert [each["name"] for each in changed["env"]] == [discovery.VARIABLE]
     assert SECRET not in json.dumps(job)
-    secret = discovery.secret_manifest("source-discovery-1", discovery.request(source))
+    secret = discovery.secret_manifest("source-discovery-1", json.dumps(source.request))
     assert json.loads(secret["stringData"]["source"])["password"] == SECRET
 
 
