@@ -136,6 +136,7 @@ def test_written_files_load_every_table_by_its_own_method(
     monkeypatch.syspath_prepend(PACKAGES.parents[2])
     from localstack.sources import connection as addresses
     from localstack.sources import files
+    from localstack.sources.found import parse_tables
 
     checkout = tmp_path / "checkout"
     project = checkout / "pipeline_code" / "ingestion"
@@ -143,8 +144,8 @@ def test_written_files_load_every_table_by_its_own_method(
     shutil.copy(PACKAGES.parent / "meltano.yml", project)
     address = f"postgres://reader@{odd.server.host}:{odd.server.port}/{odd.database}"
     source = addresses.parse(address, "crm", "shop")
-    tables = files.parse_tables(discover.discover(connection(odd)))
-    files.write(files.rendered(files.Places("crm", checkout), source, tables))
+    tables = parse_tables(discover.discover(connection(odd)))
+    files.write(files.rendered(files.Places("crm", checkout), addresses.KIND, source, tables))
     ingest = EntryPoint(tmp_path, odd.namespace, {"CRM_PASSWORD": PASSWORD})
     place = {"MELTANO_PROJECT_ROOT": str(project), "HEADWATER_CONTRACTS": str(project / "contracts")}
     first = ingest("--tap", "tap-crm", "--full-refresh", **place)

@@ -137,7 +137,7 @@ def test_a_source_is_discovered_and_loaded_by_its_files(
     address = f"postgres://reader@{shop.server.host}:{shop.server.port}/{shop.database}?sslmode=verify-full"
     source = addresses.parse(f"{address}&sslrootcert={given}", "crm", "shop")
     given.unlink()
-    asked = json.dumps({**json.loads(discovery.request(source)), "password": PASSWORD})
+    asked = json.dumps({**source.request, "password": PASSWORD})
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), discover.VARIABLE: asked}
     argv = [sys.executable, "-m", "tap_postgres_arrow.discover"]
     found = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
@@ -147,13 +147,13 @@ def test_a_source_is_discovered_and_loaded_by_its_files(
     shutil.copytree(PACKAGES.parent / "sources", project / "sources")
     shutil.copy(PACKAGES.parent / "meltano.yml", project)
     places = files.Places("crm", tmp_path / "checkout")
-    files.write(files.rendered(places, source, discovery.parse(0, found.stdout)))
+    files.write(files.rendered(places, addresses.KIND, source, discovery.parse(0, found.stdout).tables))
     ingest = EntryPoint(tmp_path, shop.namespace, {"CRM_PASSWORD": PASSWORD})
     place = {"MELTANO_PROJECT_ROOT": str(project), "HEADWATER_CONTRACTS": str(project / "contracts")}
     loaded = ingest("--tap", "tap-crm", "--full-refresh", **place)
     assert loaded.returncode == 0, loaded.stdout + loaded.stderr
     assert shop.count("crm_orders") == 1000
-    shutil.copy(authority.with_name("other.pem"), places.authorities)
+    shutil.copy(authority.with_name("other.pem"), places.beside(addresses.CERTIFICATES))
     refused = ingest("--tap", "tap-crm", **place)
     assert refused.returncode == 1
     assert re.search(REFUSED, refused.stdout + refused.stderr)

@@ -15,19 +15,20 @@ from .conftest import PLACES, REPOSITORY
 def test_dbt_reads_an_added_source_from_its_tables(dbt_project, tmp_path, monkeypatch):
     """A file that dbt refuses stops the image's build; a table without its asset key hangs in no graph."""
     monkeypatch.syspath_prepend(REPOSITORY)
-    from localstack.sources import files
+    from localstack.sources import rendering
     from localstack.sources.connection import parse
+    from localstack.sources.found import Found
 
     source = parse("postgres://reader@db.internal/crm", "crm", "public")
     tables = [
-        files.Found("Deal Lines", "crm_Deal Lines", "crm_deal_lines", ("deal",), None, 1, None, ""),
-        files.Found("2024", "crm_2024", "crm_2024", (), None, 1, None, ""),
+        Found("Deal Lines", "crm_Deal Lines", "crm_deal_lines", ("deal",), None, 1, None, ""),
+        Found("2024", "crm_2024", "crm_2024", (), None, 1, None, ""),
     ]
     folder = tmp_path / "transformation"
     shutil.copytree(dbt_project, folder)
     written = folder / "models" / "staging" / "crm"
     written.mkdir()
-    (written / "_sources.yml").write_text(files.dbt_file(source, tables))
+    (written / "_sources.yml").write_text(rendering.dbt_file(source, tables))
     (written / "stg_crm__deal_lines.sql").write_text("select deal from {{ source('crm', 'deal_lines') }}\n")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("DBT_")}
     environment = {**inherited, **PLACES, "DBT_PROFILES_DIR": str(folder)}
