@@ -48,9 +48,7 @@ class CsvFile:
         path = self._scratch.folder / f"{uuid.uuid4().hex}.sample"
         # A character or a line that the sample's end cuts off is left out.
         whole = len(self._begins) < content.SAMPLE_BYTES
-        text = self._begins.decode(encoding, "strict" if whole and encoding != "utf-8" else "ignore").removeprefix(
-            "\ufeff"
-        )
+        text = self._begins.decode(encoding, "ignore").removeprefix("\ufeff")
         path.write_text(text if whole else text[: text.rfind("\n") + 1], encoding="utf-8")
         try:
             return dialect.sniffed(self._scratch.duck, path, self._place, self._settings, encoding)
