@@ -266,21 +266,23 @@ def private_services(server: Server) -> Iterator[services.Services]:
         yield found
 
 
+def create_shop(server: Server, folder: Path, options: str = "", lake: str = "lake") -> Shop:
+    """Create a database with an empty schema `shop`, whose tables the reader may read."""
+    name = f"shop_{uuid.uuid4().hex[:12]}"
+    with server.connect() as connection:
+        connection.execute(f"create database {name} {options}")
+    shop = Shop(server, name, f"raw_{name}", folder / name, lake=lake)
+    shop.execute(
+        "create schema shop",
+        "grant usage on schema shop to reader",
+        "alter default privileges in schema shop grant select on tables to reader",
+    )
+    return shop
+
+
 @pytest.fixture
 def new_shop(server: Server, tmp_path: Path) -> Callable[..., Shop]:
-    def make(options: str = "", lake: str = "lake") -> Shop:
-        name = f"shop_{uuid.uuid4().hex[:12]}"
-        with server.connect() as connection:
-            connection.execute(f"create database {name} {options}")
-        shop = Shop(server, name, f"raw_{name}", tmp_path / name, lake=lake)
-        shop.execute(
-            "create schema shop",
-            "grant usage on schema shop to reader",
-            "alter default privileges in schema shop grant select on tables to reader",
-        )
-        return shop
-
-    return make
+    return lambda options="", lake="lake": create_shop(server, tmp_path, options, lake)
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from headwater_contracts.contract import Contract, Source, parse_contract, parse_source
 from headwater_contracts.errors import ContractError
 from headwater_contracts.parts import table_name
@@ -15,26 +13,6 @@ from headwater_contracts.parts import table_name
 SOURCE_FILE = "_source.yml"
 ROOT_VARIABLE = "HEADWATER_CONTRACTS"
 """Environment variable with the folder of all contracts, in the images."""
-
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _UniqueKeys(_Loader):  # type: ignore[misc]
-    """YAML as it is meant: a key that is there twice is an error, not the last of the two."""
-
-
-def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
-    found: dict[Any, Any] = {}
-    loader.flatten_mapping(node)
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if key in found:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is there twice", key_node.start_mark)
-        found[key] = loader.construct_object(value_node, deep=True)
-    return found
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def root(folder: str | os.PathLike[str] | None = None) -> Path:
@@ -86,9 +64,11 @@ def find(folder: Path, stream: str) -> Contract | None:
 
 
 def _document(path: Path) -> Any:
+    from headwater_contracts.document import NoYamlError, read  # late: a run without contracts needs no YAML
+
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return read(path)
+    except NoYamlError as error:
         raise ContractError(f"{_place(path)} is no YAML: {error}") from error
 
 

@@ -46,10 +46,14 @@ def extension() -> Path:
 class Connection:
     """A read-only, repeatable-read transaction on the source. Close it after the run."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        """Connect; SourceError says which server did not answer, without the password."""
+    def __init__(self, config: Mapping[str, Any], snapshot: str | None = None) -> None:
+        """Connect; SourceError says which server did not answer, without the password.
+
+        `snapshot`, as `export_snapshot` of another connection returns it, is what this one then sees, too.
+        """
         self._place = f"{config['host']}:{config['port']}/{config['database']} as {config['user']}"
-        # One thread: the stream is one COPY, and the target encodes meanwhile.
+        # One thread: a connection is one COPY. Two would wait for each other in a loop that never sleeps, and readers
+        # of one table are engines of their own (bulk.py).
         self._duck = duckdb.connect(
             config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": "1"}
         )
@@ -68,6 +72,8 @@ class Connection:
             )
             self._duck.execute(f"attach {literal(options)} as source (type postgres, read_only, secret source)")
             self._duck.execute("begin transaction")
+            if snapshot is not None:
+                self._duck.execute("call postgres_execute('source', ?)", [f"set transaction snapshot '{snapshot}'"])
             self._backend = self.backend()
         except duckdb.Error as error:
             raise SourceError(f"PostgreSQL at {self._place}: {error}") from error
@@ -76,6 +82,15 @@ class Connection:
         """Return process and isolation level of the server's end of the connection."""
         (row,) = self.query("select pg_backend_pid() pid, current_setting('transaction_isolation') isolation")
         return row
+
+    def export_snapshot(self) -> str:
+        """Return the name under which other connections can see what this one does, until it is closed."""
+        ((name,),) = self.query("select pg_export_snapshot() as name")
+        return str(name)
+
+    def interrupt(self) -> None:
+        """End what another thread does on this connection."""
+        self._duck.interrupt()
 
     def print_plainly(self) -> None:
         """Have values printed in formats that do not depend on the server's settings."""

@@ -97,7 +97,7 @@ class BulkRun:
         if reading.is_complete and self._config["emit_activate_version_messages"]:
             self._output.write({"type": "ACTIVATE_VERSION", "stream": name, "version": self._started})
         for layout, manifest in reading.complete(
-            lambda: bulk.hand_over(reading, self._config["batch_config"]),
+            lambda: bulk.hand_over(reading, self._config["batch_config"], self._config["readers"]),
             self._output.write,
             lambda: self._output.state(state),
         ):

@@ -14,7 +14,7 @@ from typing import Any
 
 from tap_postgres_arrow.boundary import Key, parse_key
 from tap_postgres_arrow.columns import TEMPORAL, Column, UnrepresentableValueError, quoted
-from tap_postgres_arrow.engine import literal
+from tap_postgres_arrow.engine import Connection, literal
 from tap_postgres_arrow.reading import Reading
 from tap_postgres_arrow.source import Table
 
@@ -22,9 +22,10 @@ GROUP_ROWS = 122_880
 """Rows of a row group: DuckDB's own default."""
 GROUP_BYTES = 64 << 20
 """Size of a row group, as the source stores it, that wide rows keep to; the engine's least is 2,048 rows."""
+LEAST_BYTES = 64 << 20
+"""Of a table, as the source stores it, that are worth a reader of their own: connecting one takes 0.1 s."""
 MOST_COLUMNS = 1_000
 """Wider tables are sent as Arrow: the target holds the end of a file, and with it the footer, in memory."""
-BLOCK_BYTES = 8_192
 _FIVE_DIGITS = re.compile(r"\d{5,}-")
 
 Statistics = Mapping[str, Mapping[str, str]]
@@ -38,13 +39,19 @@ def is_possible(reading: Reading) -> bool:
     )
 
 
-def pieces(table: Table, condition: str | None, file_bytes: int) -> list[str | None]:
-    """Return conditions that divide the rows, by their place in the table, into files of about `file_bytes`.
+def readers(reading: Reading, most: int) -> int:
+    """Return how many connections are worth having for what is to be read. A read of changes has one."""
+    return 1 if reading.condition is not None else max(1, min(most, reading.table.block_bytes // LEAST_BYTES))
 
-    Every row is in exactly one: the places are divided without a gap. A read of changes is one piece.
+
+def pieces(table: Table, condition: str | None, file_bytes: int, readers: int = 1) -> list[str | None]:
+    """Return conditions that divide the rows, by their place in the table, into files of at most about `file_bytes`.
+
+    Every row is in exactly one: the places are divided without a gap. A read of changes is one piece; otherwise there
+    are as many, or twice as many and so on, as there are readers.
     """
     # Compressed and encoded, rows take about a quarter of their place in the source's blocks.
-    count = table.pages * BLOCK_BYTES // (4 * file_bytes) + 1 if condition is None else 1
+    count = (table.block_bytes // (4 * file_bytes * readers) + 1) * readers if condition is None else 1
     bounds = [table.pages * number // count for number in range(1, count)]
     if not bounds:
         return [condition]
@@ -52,20 +59,27 @@ def pieces(table: Table, condition: str | None, file_bytes: int) -> list[str | N
     return [f"ctid >= '({start},0)'{end}" for start, end in zip([0, *bounds], [*ends, ""], strict=True)]
 
 
-def write(reading: Reading, condition: str | None, path: Path, layout: Mapping[str, Any]) -> Key | None:
-    """Write the rows that meet `condition` into the pipe at `path`; return the greatest replication key of them.
+def write(
+    reading: Reading, connection: Connection, condition: str | None, path: Path, layout: Mapping[str, Any]
+) -> Statistics:
+    """Write the rows that meet `condition` into the pipe at `path`; return the columns' statistics, see `judge`.
 
     `layout` is the target's: its `constants` become columns ({name: UTC time in ISO 8601}), `codec` and `level` are
-    the compression. Raises SourceError, and UnrepresentableValueError for a value that does not fit its type.
+    the compression. Raises SourceError.
     """
-    table, columns, source = reading.table, reading.columns, reading.source
+    table, columns = reading.table, reading.columns
     items = [f"cast({quoted(column.name)} as {column.type_name}) as {quoted(column.name)}" for column in columns]
     items += [f"timestamptz {literal(value)} as {quoted(name)}" for name, value in layout["constants"].items()]
     rows = max(2_048, min(GROUP_ROWS, GROUP_BYTES // max(table.row_bytes, 1)))
     options = f"compression {layout['codec']}, compression_level {int(layout['level'])}, row_group_size {rows}"
-    statistics = source.connection.copy(table.query(columns, condition), ", ".join(items), str(path), options)
+    return connection.copy(table.query(columns, condition), ", ".join(items), str(path), options)
+
+
+def judge(reading: Reading, condition: str | None, statistics: Statistics) -> Key | None:
+    """Return the greatest replication key of what was written. UnrepresentableValueError where a value was changed."""
+    table, columns = reading.table, reading.columns
     check(table, columns, statistics)
-    source.check_nan(table, [column for column in columns if _may_hide_nan(column, statistics)], condition)
+    reading.source.check_nan(table, [column for column in columns if _may_hide_nan(column, statistics)], condition)
     key = reading.key_column
     greatest = None if key is None else statistics.get(key.name, {}).get("max")
     return None if greatest is None or key is None else _key(greatest, key)

@@ -19,6 +19,7 @@ DEFAULTS: Mapping[str, Any] = {
     "emit_activate_version_messages": True,
     "slot": "headwater",
     "stream_prefix": "",
+    "readers": 2,
 }
 
 _TYPES: Mapping[str, type] = {name: type(default) for name, default in DEFAULTS.items()} | dict.fromkeys(
@@ -37,5 +38,7 @@ def for_bulk(config: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     # bool is an int to Python: types are compared, not asked.
     if any(name not in _TYPES or type(value) is not _TYPES[name] for name, value in given.items()):
+        return None
+    if given.get("readers", 1) < 1:
         return None
     return {**DEFAULTS, **given, "batch_config": batches}

@@ -21,6 +21,11 @@ select pg_snapshot_xmin(s.current)::text::bigint as xmin, pg_snapshot_xmax(s.cur
 from (select pg_current_snapshot() as current) s
 """
 
+_SEEN_SQL = """
+select pg_snapshot_xmin(s.current)::text::bigint as xmin, pg_snapshot_xmax(s.current)::text::bigint as xmax
+from (select pg_current_snapshot() as current) s
+"""
+
 # Domains are followed to their base type. Constraint i.indisprimary gives the key in its own column order.
 _COLUMNS_SQL = """
 with recursive base(oid, root, typmod) as (
@@ -45,6 +50,8 @@ where n.nspname = {schema} and c.relkind in ('r', 'p') and not c.relispartition
 order by c.relname, a.attnum
 """
 
+BLOCK_BYTES = 8_192
+"""PostgreSQL's block, but for servers that somebody compiled otherwise: there, divisions are less even."""
 _NUMERIC_HEADER = 4
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -68,6 +75,11 @@ class Table:
     def stream(self) -> str:
         """Name of the table's stream."""
         return f"{self.prefix}{self.name}"
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of the table's blocks, see `pages`."""
+        return self.pages * BLOCK_BYTES
 
     @property
     def relation(self) -> str:
@@ -112,6 +124,22 @@ class Source:
     def close(self) -> None:
         """End the transaction and the connection."""
         self.connection.close()
+
+    def share(self) -> str:
+        """Return the name of the run's snapshot, for `connect`. No query may run meanwhile."""
+        return self.connection.export_snapshot()
+
+    def connect(self, shared: str) -> Connection:
+        """Return a further connection that sees the run's snapshot; close it. Raises SourceError."""
+        connection = Connection(self._config, shared)
+        ((xmin, xmax),) = connection.query(_SEEN_SQL)
+        if (xmin, xmax) != (self.snapshot.xmin, self.snapshot.xmax):
+            connection.close()
+            raise SourceError(
+                f"a second connection sees transactions up to {xmax}, the first up to {self.snapshot.xmax}: it is not "
+                "used, as rows would be lost or doubled. Is there a proxy between, with several servers behind it?"
+            )
+        return connection
 
     def tables(self, schema: str) -> tuple[Table, ...]:
         """Return the tables of `schema` that the user may read, by name."""

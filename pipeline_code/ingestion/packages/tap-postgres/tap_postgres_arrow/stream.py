@@ -76,7 +76,9 @@ class PostgresStream(Stream):
         """Yield what holds the rows, see bulk.hand_over."""
         reading = self._reading()
         for layout, manifest in reading.complete(
-            lambda: bulk.hand_over(reading, self.config["batch_config"]), self._write_apart, self._write_attempt
+            lambda: bulk.hand_over(reading, self.config["batch_config"], self.config["readers"]),
+            self._write_apart,
+            self._write_attempt,
         ):
             yield BaseBatchFileEncoding(format=layout), manifest
         self.state_manager.is_flushed = False

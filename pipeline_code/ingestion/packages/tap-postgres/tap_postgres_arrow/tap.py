@@ -69,6 +69,12 @@ class TapPostgresArrow(Tap):
             description="Replication slot; the first run makes <slot>_<number>. The role needs REPLICATION.",
         ),
         th.Property(
+            "readers",
+            th.IntegerType(minimum=1),
+            default=DEFAULTS["readers"],
+            description="How many connections read a large table side by side, into a file each.",
+        ),
+        th.Property(
             "emit_activate_version_messages",
             th.BooleanType,
             default=DEFAULTS["emit_activate_version_messages"],

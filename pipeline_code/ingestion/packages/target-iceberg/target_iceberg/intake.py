@@ -16,6 +16,7 @@ from target_iceberg.drift import Plan
 from target_iceberg.findings import QUARANTINED, Finding, finding, raise_failing
 from target_iceberg.load import Load
 from target_iceberg.mode import DELETED_AT
+from target_iceberg.passage import Passage
 from target_iceberg.quarantine import Rejected
 from target_iceberg.records import Misfit, parsed, sift, to_batch
 
@@ -78,9 +79,14 @@ class Intake:
             arrays = {name: array.filter(keep) for name, array in arrays.items()}
         self._store(batch, arrays)
 
-    def receive(self, chunks: Iterable[bytes]) -> int:
-        """Store a Parquet file as it is, or its rows one by one where they don't fit so. Returns the rows that came."""
-        passage = self.load.receive(chunks, self.plan.columns)
+    def receive(self, files: Sequence[Iterable[bytes]]) -> int:
+        """Store Parquet files, which come side by side, as they are. Returns the number of rows.
+
+        Where they don't fit so, their rows are stored one by one.
+        """
+        return sum(self._received(passage) for passage in self.load.receive(files, self.plan.columns))
+
+    def _received(self, passage: Passage) -> int:
         if passage.rows and not self.plan.casts and self._watched is None and passage.misfit is None:
             self.load.adopt(passage)
             self.stored += passage.rows
@@ -225,10 +231,11 @@ class Refusal:
     def write(self, batch: pa.RecordBatch) -> None:
         """Drop rows."""
 
-    def receive(self, chunks: Iterable[bytes]) -> int:
-        """Drop a file; the tap must get rid of it."""
-        for _ in chunks:
-            pass
+    def receive(self, files: Sequence[Iterable[bytes]]) -> int:
+        """Drop files; the tap must get rid of them."""
+        for chunks in files:
+            for _ in chunks:
+                pass
         return 0
 
     def set_aside(self, rejected: Rejected) -> None:

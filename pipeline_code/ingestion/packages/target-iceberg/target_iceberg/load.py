@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ from target_iceberg.deletes import Keys
 from target_iceberg.merge import delete_files, kept_rows
 from target_iceberg.mode import WriteMode
 from target_iceberg.part import Layout, Part, file_name
-from target_iceberg.passage import Passage
+from target_iceberg.passage import Passage, receive
 from target_iceberg.position import Position, read_position, settled
 from target_iceberg.publish import MODE, RefusedLoadError
 from target_iceberg.removal import remove
@@ -105,9 +105,9 @@ class Load:
         self._received += batch.num_rows
         self._seconds += time.monotonic() - started
 
-    def receive(self, chunks: Iterable[bytes], columns: Mapping[str, str]) -> Passage:
-        """Store a Parquet file as it comes, beside the table. `columns`: name in the file → name in the table."""
-        return Passage(self._table, *self._new_file(), chunks, {**columns, LOADED_AT: LOADED_AT})
+    def receive(self, files: Sequence[Iterable[bytes]], columns: Mapping[str, str]) -> list[Passage]:
+        """Store Parquet files as they come, beside the table. `columns`: name in the file → name in the table."""
+        return receive(self._table, files, self._new_file, {**columns, LOADED_AT: LOADED_AT})
 
     def adopt(self, passage: Passage) -> None:
         """Make a file that was received part of the load."""

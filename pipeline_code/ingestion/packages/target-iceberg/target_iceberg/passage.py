@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Self, cast
 
 import pyarrow as pa
@@ -19,8 +20,8 @@ from target_iceberg.pipe import BrokenStreamError
 from target_iceberg.removal import remove
 from target_iceberg.tables import file_schema
 
-HELD_BYTES = 8 << 20
-"""Bytes of a file's end that are held back, because the footer is among them: about 200 a column and row group."""
+HELD_BYTES, HELD_BYTES_OF_A_COLUMN = 1 << 20, 16 << 10
+"""A file's end that is held back, because the footer is among it: about 200 bytes a column and row group."""
 READ_ROWS = 65_536
 
 
@@ -42,7 +43,7 @@ class Passage:
         fields = {field.name: field.field_id for field in table.schema().fields}
         self._ids = {sent: fields[stored] for sent, stored in columns.items() if stored in fields}
         held = bytearray()
-        ready = _holding_back(chunks, held)
+        ready = _holding_back(chunks, held, max(HELD_BYTES, HELD_BYTES_OF_A_COLUMN * len(columns)))
         first = next(ready, None)
         if first is None and _metadata(_footer(held)).num_rows == 0:
             self.metadata, self.rows = _metadata(_footer(held)), 0
@@ -103,14 +104,18 @@ class Passage:
         with self._output.to_input_file().open() as stream, pq.ParquetFile(cast(pa.NativeFile, stream)) as file:
             yield from file.iter_batches(READ_ROWS, columns=names)
 
+    def discard(self) -> None:
+        """Delete the file."""
+        if self.rows:
+            remove(self._table.io, self.path)
+
     def __enter__(self) -> Self:
         """Read the file, to delete it then."""
         return self
 
     def __exit__(self, *_: object) -> None:
         """Delete the file."""
-        if self.rows:
-            remove(self._table.io, self.path)
+        self.discard()
 
     def _arrow(self) -> pa.Schema:
         return file_schema(self._table.schema())
@@ -128,6 +133,26 @@ class Passage:
         return found
 
 
+def receive(
+    table: Table,
+    files: Sequence[Iterable[bytes]],
+    new_file: Callable[[], tuple[str, int]],
+    columns: Mapping[str, str],
+) -> list[Passage]:
+    """Store files that come side by side; if one breaks off, none is kept. `new_file` returns a name and a number."""
+
+    def store(chunks: Iterable[bytes]) -> Passage:
+        return Passage(table, *new_file(), chunks, columns)
+
+    with ThreadPoolExecutor(len(files), "passage") as threads:
+        coming = [threads.submit(store, chunks) for chunks in files]
+    if any(each.exception() is not None for each in coming):
+        for each in coming:
+            if each.exception() is None:
+                each.result().discard()
+    return [each.result() for each in coming]
+
+
 def _is_promoted(sent: pa.DataType, table: pa.DataType) -> bool:
     """Whether readers of Iceberg promote the values: int → long, float → double, more digits before the point."""
     if pa.types.is_decimal(sent) and pa.types.is_decimal(table):
@@ -135,13 +160,13 @@ def _is_promoted(sent: pa.DataType, table: pa.DataType) -> bool:
     return (sent, table) in {(pa.int32(), pa.int64()), (pa.float32(), pa.float64())}
 
 
-def _holding_back(chunks: Iterable[bytes], held: bytearray) -> Iterator[bytes]:
-    """Yield the bytes of `chunks` as they come, but for the last HELD_BYTES, which are left in `held`."""
+def _holding_back(chunks: Iterable[bytes], held: bytearray, most: int) -> Iterator[bytes]:
+    """Yield the bytes of `chunks` as they come, but for the last `most`, which are left in `held`."""
     for chunk in chunks:
         held += chunk
-        if len(held) >= 2 * HELD_BYTES:
-            ready = bytes(held[:-HELD_BYTES])
-            del held[:-HELD_BYTES]
+        if len(held) >= 2 * most:
+            ready = bytes(held[:-most])
+            del held[:-most]
             yield ready
 
 

@@ -23,8 +23,8 @@ READ_AHEAD = 6
 POLL_MILLISECONDS = 50
 PIPE_BYTES = 1 << 20
 """Capacity asked of a pipe, and size of a chunk; Linux lets any user have 1 MiB (fs.pipe-max-size)."""
-CHUNKS_AHEAD = 32
-"""Chunks of a Parquet file held while the table is looked up: about a second of the tap's work."""
+CHUNKS_AHEAD = 24
+"""Chunks of a Parquet file held while the table is looked up: about a second of one of the tap's readers."""
 ANSWER = ".answer"
 """Suffix of the pipe in which the tap is told what to send."""
 
