@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from headwater_contracts import table_name
+from headwater_contracts.files import ROOT_VARIABLE
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
@@ -97,9 +98,11 @@ def main() -> None:
             sys.stdout.write(render(proposed(options.stream, table.schema(), bookmark.get("replication_key"))))
         return
     if options.command == "replay":
+        from target_iceberg.contract import contract_of
         from target_iceberg.replay import replay
 
-        print(f"{options.stream}: {replay(lake, options.namespace, options.stream)}")
+        contract = contract_of(os.environ.get(ROOT_VARIABLE), options.stream)
+        print(f"{options.stream}: {replay(lake, options.namespace, options.stream, contract.deletes)}")
         return
     for table in tables(lake, options.namespace):
         for location in orphans(table):

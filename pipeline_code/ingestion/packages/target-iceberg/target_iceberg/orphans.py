@@ -16,7 +16,13 @@ from pyiceberg.table.locations import load_location_provider
 
 from target_iceberg.position import read_position
 
-_NAME = re.compile(r"(?:^|[/-])load-(\d{8,})-[0-9a-f-]{36}-\d+(?:-deletes)?\.parquet$")
+_NAME = re.compile(r"(?:^|[/-])load-(\d{8,})-([0-9a-f-]{36})-\d+(?:-deletes)?\.parquet$")
+
+
+def load_of(path: str) -> tuple[int, str] | None:
+    """Return number and run of the load that a data or delete file was written for; None for a file of others."""
+    match = _NAME.search(path)
+    return None if match is None else (int(match[1]), match[2])
 
 
 def held(table: Table) -> set[str]:
@@ -43,6 +49,6 @@ def orphans(table: Table) -> list[str]:
     files = table.io.fs_by_scheme(scheme, netloc)
     selector = pafs.FileSelector(path, recursive=True, allow_not_found=True)
     found = [f"{root}{info.path[len(path.rstrip('/')) :]}" for info in files.get_file_info(selector) if info.is_file]
-    old = [name for name in found if (match := _NAME.search(name)) and int(match[1]) <= position.load]
+    old = [name for name in found if (load := load_of(name)) is not None and load[0] <= position.load]
     used = held(table) if old else set()
     return sorted(name for name in old if name not in used)

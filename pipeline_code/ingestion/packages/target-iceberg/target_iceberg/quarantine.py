@@ -130,6 +130,9 @@ def rows(catalog: Catalog, namespace: str, stream: str) -> tuple[list[dict[str, 
     return Ledger(catalog, namespace, STREAM, _TABLE).rows({"stream": [stream]})
 
 
-def keep_only(catalog: Catalog, namespace: str, stream: str, kept: Sequence[Mapping[str, Any]]) -> None:
-    """Replace the rows of a stream."""
-    Ledger(catalog, namespace, STREAM, _TABLE).replace({"stream": [stream]}, kept)
+def keep_only(
+    catalog: Catalog, namespace: str, stream: str, held: Sequence[Mapping[str, Any]], kept: Sequence[Mapping[str, Any]]
+) -> None:
+    """Put `kept` in place of the rows `held`, by the loads that these are of: what a load adds meanwhile stays."""
+    where: Where = {"stream": [stream], "load": sorted({row["load"] for row in held})}
+    Ledger(catalog, namespace, STREAM, _TABLE).replace(where, kept)

@@ -1,8 +1,9 @@
 """Rows out of the quarantine and into their table, after the source, or the contract, was put right.
 
-A row is released when its values fit by now: it is appended to the table (or takes the place of its key's row, where
-the table is merged). It is dropped when the table has got a newer version of its key since: the source was corrected,
-and sent it again. Everything else stays.
+A row is released when its values fit by now: it is appended to the table, or merged into it, as the stream's loads are.
+It is dropped when the table has got a newer version of its key since, or lost it: the source was corrected, and sent it
+again. Everything else stays, also a row of which the same load has stored another version, if nothing tells which of
+them is the newer one. Of several rows of a key that are set aside the last one decides.
 """
 
 from __future__ import annotations
@@ -12,24 +13,26 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
-from headwater_contracts import table_name
+from headwater_contracts import Deletes, Write, table_name
 from pyiceberg.catalog import Catalog
-from pyiceberg.expressions import And, GreaterThan, In, Reference
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.table import Table
 
-from target_iceberg import quarantine
+from target_iceberg import quarantine, released
 from target_iceberg.drift import OWN_COLUMN
+from target_iceberg.mode import WriteMode
+from target_iceberg.position import read_position
+from target_iceberg.publish import MODE
 from target_iceberg.records import sift, to_batch
 from target_iceberg.tables import load_or_none
 from target_iceberg.types import LOADED_AT
+from target_iceberg.written import Key, Origin, Written, written_since
 
-REPLAYED = "headwater.replayed"
-"""In the summary of a snapshot: the quarantine's snapshot whose rows it holds, for the replay after one that died."""
-WRITE = "headwater.write"
+Verdict = Literal["release", "superseded", "keep"]
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,37 +48,101 @@ class Outcome:
         return f"{self.released} rows released, {self.superseded} superseded by newer versions, {self.kept} kept"
 
 
-def replay(catalog: Catalog, namespace: str, stream: str) -> Outcome:
-    """Try the rows of a stream that are set aside once more. Raises ValueError for a stream without a table."""
-    held, snapshot = quarantine.rows(catalog, namespace, stream)
+def replay(catalog: Catalog, namespace: str, stream: str, deletes: Deletes = Deletes.KEEP) -> Outcome:
+    """Try the rows of a stream that are set aside once more. `deletes`: what its contract says of deleted rows.
+
+    Raises ValueError for a stream without a table, RefusedLoadError when the stream is loaded meanwhile.
+    """
     table = load_or_none(catalog, namespace, table_name(stream))
     if table is None:
         raise ValueError(f"there is no table {namespace}.{table_name(stream)}: is the stream's name right?")
-    newer = _newer(table, held)
-    released: list[dict[str, Any]] = []
-    kept: list[dict[str, Any]] = []
+    position = read_position(table.metadata)
+    held, snapshot = quarantine.rows(catalog, namespace, stream)
+    records: list[dict[str, Any]] = []
+    kept: list[Row] = []
     superseded = 0
-    for row in held:
-        record = None if _key(row) in newer else _record(row, table)
-        if _key(row) in newer:
+    for row, verdict, record in _decided(table, stream, held):
+        if verdict == "release" and record is not None:
+            records.append(record)
+        elif verdict == "superseded":
             superseded += 1
-        elif record is None:
-            kept.append(row)
         else:
-            released.append(record)
-    if released and not _done(table, snapshot):
-        _write(table, stream, released, str(snapshot))
+            kept.append(row)
+    if records:
+        rows = to_batch(stream, records, schema_to_pyarrow(table.schema(), include_field_ids=False))
+        mode = WriteMode(Write(table.properties.get(MODE, Write.APPEND)), deletes)
+        released.write(table, rows, mode, replayed=str(snapshot), position=position)
     if len(kept) < len(held):
-        quarantine.keep_only(catalog, namespace, stream, kept)
-    return Outcome(len(released), superseded, len(kept))
+        quarantine.keep_only(catalog, namespace, stream, held, kept)
+    return Outcome(len(records), superseded, len(kept))
 
 
-def _key(row: Mapping[str, Any]) -> str:
-    return quarantine.json_text(json.loads(row["key"], parse_float=Decimal))
+def _decided(table: Table, stream: str, held: Sequence[Row]) -> list[tuple[Row, Verdict, dict[str, Any] | None]]:
+    """Return what becomes of each row, and what a released one is in the table's columns."""
+    names = sorted({name for row in held for name in json.loads(row["key"])})
+    keys = [_key(table, stream, names, row) for row in held]
+    known = _known(table, names, held, [key for key in keys if key is not None])
+    order = _replication_key(table)
+    last = {key: number for number, key in sorted(enumerate(keys), key=lambda each: held[each[0]]["loaded_at"])}
+    decided: dict[int, tuple[Verdict, dict[str, Any] | None]] = {}
+    for number, (row, key) in enumerate(zip(held, keys, strict=True)):
+        if key is None or last[key] == number:
+            record = _record(row, table)
+            verdict = "release" if key is None or key not in known else _verdict(row, known[key], record, order)
+            decided[number] = ("keep" if verdict == "release" and record is None else verdict, record)
+    for number, key in enumerate(keys):
+        if number not in decided:
+            decided[number] = ("keep" if decided[last[key]][0] == "keep" else "superseded", None)
+    return [(row, *decided[number]) for number, row in enumerate(held)]
 
 
-def _record(row: Mapping[str, Any], table: Table) -> dict[str, Any] | None:
-    """Return the row in the table's columns, None if it still does not fit."""
+def _verdict(row: Row, written: Written, record: Mapping[str, Any] | None, order: str | None) -> Verdict:
+    """Return what becomes of a row, by what its table has of its key."""
+    load = _origin(row)
+    if written.later_than(load):
+        return "superseded"
+    beside = written.beside(load)
+    if beside is None:
+        return "release"
+    mine = None if record is None or order is None else record.get(order)
+    if mine is None or not beside or None in beside or mine == max(beside):
+        return "keep"
+    return "release" if mine > max(beside) else "superseded"
+
+
+def _known(table: Table, names: Sequence[str], held: Sequence[Row], keys: Sequence[Key]) -> dict[Key, Written]:
+    if not keys:
+        return {}
+    first = min((_origin(row) for row in held), key=lambda load: load.loaded_at)
+    return written_since(table, names, keys, since=first, order=_replication_key(table))
+
+
+def _origin(row: Row) -> Origin:
+    return Origin(row["load"], row["run_id"], row["loaded_at"])
+
+
+def _replication_key(table: Table) -> str | None:
+    """Return the column that orders the versions of a key, where the stream has one."""
+    position = read_position(table.metadata)
+    name = None if position is None else position.bookmark.get("replication_key")
+    return name if any(field.name == name for field in table.schema().fields) else None
+
+
+def _key(table: Table, stream: str, names: Sequence[str], row: Row) -> Key | None:
+    """Return the key of a row in the table's types; None if it has none, or one that does not fit."""
+    values = json.loads(row["key"], parse_float=Decimal)
+    schema = schema_to_pyarrow(table.schema(), include_field_ids=False)
+    if not names or any(values.get(name) is None or name not in schema.names for name in names):
+        return None
+    wanted = pa.schema([schema.field(name) for name in names])
+    if not sift([values], wanted)[0]:
+        return None
+    (typed,) = to_batch(stream, [values], wanted).to_pylist()
+    return tuple(typed[name] for name in names)
+
+
+def _record(row: Row, table: Table) -> dict[str, Any] | None:
+    """Return the row in the table's columns and types, None if it still does not fit."""
     try:
         values = json.loads(row["row"], parse_float=Decimal)
     except json.JSONDecodeError:  # bytes that are no text
@@ -91,46 +158,7 @@ def _record(row: Mapping[str, Any], table: Table) -> dict[str, Any] | None:
         if fitting:
             record[fitting[0]] = value
     required = [field.name for field in schema if not field.nullable]
-    return None if any(record.get(name) is None for name in required) else record
-
-
-def _newer(table: Table, held: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    """Return the keys of which the table has a version that was loaded after the row was set aside."""
-    keys = [json.loads(row["key"], parse_float=Decimal) for row in held]
-    names = sorted({name for key in keys for name in key})
-    schema = schema_to_pyarrow(table.schema(), include_field_ids=False)
-    if not names or any(name not in schema.names for name in names):
-        return frozenset()
-    field = schema.field(names[0])
-    wanted = {key[names[0]] for key in keys if sift([key], pa.schema([field]))[0]}
-    since = min(row["loaded_at"] for row in held)
-    found = table.scan(
-        row_filter=And(
-            In(term=Reference(names[0]), values=wanted),
-            GreaterThan(term=Reference(LOADED_AT), value=since.isoformat()),
-        ),
-        selected_fields=(*names, LOADED_AT),
-    ).to_arrow()
-    loaded: dict[str, dt.datetime] = {}
-    for row in found.to_pylist():
-        key = quarantine.json_text({name: row[name] for name in keys[0]})
-        loaded[key] = max(row[LOADED_AT], loaded.get(key, row[LOADED_AT]))
-    return frozenset(key for row in held if (key := _key(row)) in loaded and loaded[key] > row["loaded_at"])
-
-
-def _done(table: Table, snapshot: int | None) -> bool:
-    """Whether an earlier replay has written these rows and died before it took them out of the quarantine."""
-    return any(
-        each.summary is not None and each.summary.additional_properties.get(REPLAYED) == str(snapshot)
-        for each in table.metadata.snapshots
-    )
-
-
-def _write(table: Table, stream: str, records: Sequence[Mapping[str, Any]], snapshot: str) -> None:
-    batch = to_batch(stream, records, schema_to_pyarrow(table.schema(), include_field_ids=False))
-    rows = pa.Table.from_batches([batch])
-    if table.properties.get(WRITE) == "merge":
-        keys = list(table.schema().identifier_field_names())
-        table.upsert(rows, join_cols=keys, snapshot_properties={REPLAYED: snapshot})
-    else:
-        table.append(rows, snapshot_properties={REPLAYED: snapshot})
+    if any(record.get(name) is None for name in required):
+        return None
+    (typed,) = to_batch(table.name()[-1], [record], schema).to_pylist()
+    return dict(typed)
