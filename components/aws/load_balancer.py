@@ -29,6 +29,8 @@ DRAIN_SECONDS = 30
 LONGEST_NAME = 32
 
 Group = aws.ec2.SecurityGroup
+Ingress, Egress = aws.vpc.SecurityGroupIngressRule, aws.vpc.SecurityGroupEgressRule
+Rule = aws.vpc.SecurityGroupIngressRule | aws.vpc.SecurityGroupEgressRule
 
 
 @dataclass(frozen=True)
@@ -104,40 +106,31 @@ class LoadBalancer(pulumi.ComponentResource):
             opts=self._child,
         )
         for number, cidr in enumerate(self._args.settings.allow):
-            self._in(f"load-balancer-https-{number}", group, HTTPS, "HTTPS from a network that may connect", cidr)
-            self._in(f"load-balancer-http-{number}", group, HTTP, "HTTP that is sent on to HTTPS", cidr)
-        asks = "The load balancer asks the identity provider who has logged in"
-        self._out("load-balancer-to-provider", group, HTTPS, asks, ANYWHERE)
+            why = "HTTPS from a network that may connect"
+            self._allow(Ingress, group, HTTPS, cidr, name=f"load-balancer-https-{number}", why=why)
+            why = "HTTP that is sent on to HTTPS"
+            self._allow(Ingress, group, HTTP, cidr, name=f"load-balancer-http-{number}", why=why)
+        why = "The load balancer asks the identity provider who has logged in"
+        self._allow(Egress, group, HTTPS, ANYWHERE, name="load-balancer-to-provider", why=why)
         nodes = self._args.network.nodes
         for service, target in sorted(self._args.targets.items()):
-            self._out(f"load-balancer-to-{service}", group, target.port, f"The load balancer reaches {service}", nodes)
-            self._in(f"{service}-from-load-balancer", nodes, target.port, f"{service} from the load balancer", group)
+            why = f"The load balancer reaches {service}"
+            self._allow(Egress, group, target.port, nodes, name=f"load-balancer-to-{service}", why=why)
+            why = f"{service} from the load balancer"
+            self._allow(Ingress, nodes, target.port, group, name=f"{service}-from-load-balancer", why=why)
         return group
 
-    def _in(self, name: str, group: Group, port: int, why: str, source: str | Group) -> None:
-        aws.vpc.SecurityGroupIngressRule(
+    def _allow(self, kind: type[Rule], group: Group, port: int, peer: str | Group, *, name: str, why: str) -> None:
+        """Allow TCP on a port, in or out of `group` as the rule's kind says; peer: a network or another group."""
+        kind(
             name,
             security_group_id=group.id,
             description=why,
             ip_protocol="tcp",
             from_port=port,
             to_port=port,
-            cidr_ipv4=source if isinstance(source, str) else None,
-            referenced_security_group_id=None if isinstance(source, str) else source.id,
-            tags=tags(COMPONENT),
-            opts=self._child,
-        )
-
-    def _out(self, name: str, group: Group, port: int, why: str, target: str | Group) -> None:
-        aws.vpc.SecurityGroupEgressRule(
-            name,
-            security_group_id=group.id,
-            description=why,
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
-            cidr_ipv4=target if isinstance(target, str) else None,
-            referenced_security_group_id=None if isinstance(target, str) else target.id,
+            cidr_ipv4=peer if isinstance(peer, str) else None,
+            referenced_security_group_id=None if isinstance(peer, str) else peer.id,
             tags=tags(COMPONENT),
             opts=self._child,
         )

@@ -1,9 +1,5 @@
 import json
-import os
-import subprocess
-import sys
 from collections import defaultdict
-from pathlib import Path
 
 import dagster as dg
 
@@ -100,21 +96,22 @@ def test_tricky_logic_has_a_unit_test(manifest):
     assert tricky <= set(tested)
 
 
-def test_dbt_finds_all_that_the_steps_select(dbt_project, manifest, definitions):
+def test_dbt_finds_all_that_the_steps_select(dbt_project, manifest, definitions, monkeypatch):
     """A name that dbt's selection does not find is a model or a test that is never built, without an error."""
+    from dbt.cli.main import dbtRunner
     from headwater_dagster.dbt_groups import groups
     from headwater_dagster.defs.ingestion.streams import source_of_table
 
+    for name, value in PLACES.items():
+        monkeypatch.setenv(name, value)
+    places = ["--quiet", "--project-dir", str(dbt_project), "--profiles-dir", str(dbt_project), "--no-write-json"]
+    # Read once, from what the fixture's `dbt parse` left: a process for each group would read the project each time.
+    project = dbtRunner().invoke(["parse", *places]).result
     found = []
-    environment = {**os.environ, **PLACES, "DBT_PROFILES_DIR": str(dbt_project)}
     for group in groups(manifest, source_of_table()):
-        command = ["ls", "--quiet", "--output", "json", "--output-keys", "unique_id", "--select", group.select]
+        command = ["ls", *places, "--output", "json", "--output-keys", "unique_id", "--select", group.select]
         command += ["--indirect-selection", "empty", "--exclude-resource-type", "unit_test"]
-        done = subprocess.run(
-            [Path(sys.executable).with_name("dbt"), *command],
-            cwd=dbt_project,
-            env={**environment, "DBT_TARGET_PATH": str(dbt_project / "target" / group.name)},
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        found += [json.loads(line)["unique_id"] for line in done.stdout.splitlines() if line.startswith("{")]
+        done = dbtRunner(manifest=project).invoke(command)
+        assert done.success, done.exception
+        found += [json.loads(line)["unique_id"] for line in done.result]
     assert sorted(found) == sorted(node["unique_id"] for node in nodes(manifest, "model", "snapshot", "seed", "test"))

@@ -65,7 +65,6 @@ class TableChanges:
     """
 
     files: list[Path] = field(default_factory=list)
-    rows: int = 0
     truncated: bool = False
 
 
@@ -130,6 +129,10 @@ class ChangeLog:
         pending: int | None = None
         # A table that is read in full needs no change of before; a position is 64 bits.
         never = 1 << 64
+
+        def is_new(number: int) -> bool:
+            return transaction.position >= followed.get(names.get(number, ""), never)
+
         for data in self._messages():
             match pgoutput.decode(data):
                 case pgoutput.Begin() as transaction:
@@ -137,15 +140,13 @@ class ChangeLog:
                 case pgoutput.Relation() as relation if relation.schema == self._schema:
                     names[relation.number] = relation.name
                     spill.describe(relation)
-                case pgoutput.Truncate(relations):
-                    for number in relations:
-                        if transaction.position >= followed.get(names.get(number, ""), never):
-                            spill.tables.setdefault(names[number], TableChanges()).truncated = True
-                            pending = transaction.position if pending is None else pending
-                case pgoutput.Change() as change:
-                    if transaction.position >= followed.get(names.get(change.relation, ""), never):
-                        spill.add(change, transaction)
-                        pending = transaction.position if pending is None else pending
+                case pgoutput.Truncate(relations) if emptied := [each for each in relations if is_new(each)]:
+                    for number in emptied:
+                        spill.tables.setdefault(names[number], TableChanges()).truncated = True
+                    pending = transaction.position if pending is None else pending
+                case pgoutput.Change() as change if is_new(change.relation):
+                    spill.add(change, transaction)
+                    pending = transaction.position if pending is None else pending
         spill.flush()
         # A table of which nothing is known may belong to a run of other streams: its changes are not ours to let go.
         unknown = sorted(self.tables - selected - set(followed))
@@ -263,7 +264,6 @@ class _Spill:
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
             writer.write_batch(batch)
         found.files.append(path)
-        found.rows += len(held)
 
 
 def _batch(
