@@ -85,8 +85,8 @@ def _quarantine(parser: argparse.ArgumentParser) -> None:
 def _source(parser: argparse.ArgumentParser) -> None:
     # The address comes in the environment, HEADWATER_SOURCE_ADDRESS: arguments are everybody's to read.
     parser.add_argument("--remove", help="take the source of this name back (remove=crm)")
-    parser.add_argument("--name", help="what the source is called in the lake (name=crm; else as its database)")
-    parser.add_argument("--schema", help="the schema whose tables are read (schema=public)")
+    parser.add_argument("--name", help="what the source is called in the lake (name=crm; else as its database or folder)")
+    parser.add_argument("--schema", help="of a database: the schema whose tables are read (schema=public)")
 
 
 def _shop(parser: argparse.ArgumentParser) -> None:
@@ -144,7 +144,7 @@ COMMANDS = (
     Command("dbt", "dbt in the platform", 'make dbt a="test"', _arguments),
     Command("meltano", "meltano in the platform, as a Job", 'make meltano a="run …"', _arguments),
     Command("quarantine", "rows that could not be stored", "make quarantine replay=orders", _quarantine),
-    Command("source", "your own sources: list, add, remove", "make source add=postgres://…", _source),
+    Command("source", "your own sources: list, add, remove", "make source add=postgres://… or ./folder", _source),
     Command("shop", "let the example company write orders", "make shop rate=50 orders=1000", _shop),
     Command("preview", "what `pulumi up` would change; d=1: with values", "make preview s=staging", _preview),
     Command("cost", "the month's bill of a stack on AWS, estimated", "make cost s=prod", _cost),
