@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from localstack import aws, cluster, machine, plan, registry, stack, toolchain
+from localstack import aws, build_store, cluster, machine, plan, registry, stack, toolchain
 from localstack.console import Console
 from localstack.endpoints import endpoint
 from localstack.forward import reach
@@ -107,6 +107,10 @@ def up(home: Home, console: Console) -> None:
     kube = Kube(home)
     with console.step("Workloads ready", estimate_s=10 if all_there else 120) as step:
         wait_ready(kube, step)
+    with console.step("Layers of older builds") as step:
+        pruned = build_store.prune(home, step)
+    if pruned is not None:
+        console.say(f"  {pruned}")
     ran = first_run(kube, console)
     console.say()
     if all_there and progress.done == 0 and not ran:

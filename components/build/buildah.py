@@ -100,15 +100,15 @@ def push_command(image: str, digest_file: Path) -> list[str]:
     return [*command, image, f"docker://{image}"]
 
 
-def store_options() -> list[str]:
+def store_options(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Return where buildah keeps its layers: below HEADWATER_HOME, which is removed in one go, else its own place.
 
     What it notes about mounts must not outlive the boot, so that is in /run.
     """
-    home = os.environ.get("HEADWATER_HOME")
+    home = environment.get("HEADWATER_HOME")
     if home is None:
         return []
-    run = Path("/run") if os.getuid() == 0 else Path(os.environ.get("XDG_RUNTIME_DIR", tempfile.gettempdir()))
+    run = Path("/run") if os.getuid() == 0 else Path(environment.get("XDG_RUNTIME_DIR", tempfile.gettempdir()))
     return ["--root", f"{home}/cache/images/layers", "--runroot", str(run / "headwater-buildah")]
 
 
