@@ -16,6 +16,7 @@ from localstack.stack import CHECKOUT
 INGESTION = Path("tests/pipeline/ingestion")
 FILES: Mapping[str, tuple[Path, ...]] = {
     "crash": (INGESTION / "test_crashes.py", INGESTION / "soak" / "test_soak_crashes.py"),
+    "drift": (INGESTION / "soak" / "test_soak_drift.py",),
 }
 """The parts of a soak: the files of each."""
 RUNS = 100

@@ -62,7 +62,7 @@ class Log:
                 self.shop.folder / self.write, **dict.fromkeys(STREAMS, f"key: [id]\nwrite: {self.write}")
             ),
         }
-        outcome = run(settings, target, self.state, fault, interrupt)
+        outcome = run(settings, target, self.state, fault, interrupt=interrupt)
         if outcome.state is not None:
             self.state = outcome.state
         return outcome

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,31 @@ LONGEST_RUN_SECONDS = 180
 
 
 @dataclass(frozen=True)
+class Pause:
+    """Where a process waits: it says that it is there, and goes on when it may."""
+
+    reached: Event
+    over: Event
+
+    def wait(self) -> None:
+        """Be there."""
+        self.reached.set()
+        self.over.wait(LONGEST_RUN_SECONDS)
+
+
+def _strike(pause: Pause | None) -> None:
+    if pause is None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    else:
+        pause.wait()
+
+
+@dataclass(frozen=True)
 class Fault:
-    """Kill `process` (tap or target) right before or after the `call`-th call of `function` (module:Class.name)."""
+    """Kill `process` (tap or target) right before or after the `call`-th call of `function` (module:Class.name).
+
+    Or let it wait there, where the run has something to do `meanwhile`.
+    """
 
     process: str
     when: str
@@ -38,7 +62,7 @@ class Fault:
     def __str__(self) -> str:
         return f"{self.process} {self.when} {self.function.partition(':')[2]} #{self.call}"
 
-    def arm(self) -> None:
+    def arm(self, pause: Pause | None) -> None:
         """Wrap the function in this process."""
         module, _, path = self.function.partition(":")
         *owners, name = path.split(".")
@@ -52,10 +76,10 @@ class Fault:
             calls += 1
             mine = calls == self.call
             if mine and self.when == "before":
-                os.kill(os.getpid(), signal.SIGKILL)
+                _strike(pause)
             result = original(*arguments, **options)
             if mine and self.when == "after":
-                os.kill(os.getpid(), signal.SIGKILL)
+                _strike(pause)
             return result
 
         setattr(holder, name, wrapped)
@@ -66,7 +90,9 @@ def _become(descriptor: int, standard: int) -> None:
     os.close(descriptor)
 
 
-def run_tap(config: dict[str, Any], state: dict[str, Any], pipe: str, log: str, fault: Fault | None) -> None:
+def run_tap(  # noqa: PLR0917 - called by position in another process
+    config: dict[str, Any], state: dict[str, Any], pipe: str, log: str, fault: Fault | None, pause: Pause | None
+) -> None:
     """Run the tap with standard output in the named pipe."""
     from tap_postgres_arrow.main import BulkRun
     from tap_postgres_arrow.settings import for_bulk
@@ -75,13 +101,15 @@ def run_tap(config: dict[str, Any], state: dict[str, Any], pipe: str, log: str, 
     _become(os.open(pipe, os.O_WRONLY), 1)
     sys.stdout = os.fdopen(1, "w")
     if fault is not None and fault.process == "tap":
-        fault.arm()
+        fault.arm(pause)
     settings = for_bulk(config)
     assert settings is not None
     BulkRun(settings).sync(None, state)
 
 
-def run_target(config: dict[str, Any], pipe: str, output: str, log: str, fault: Fault | None) -> None:
+def run_target(  # noqa: PLR0917 - called by position in another process
+    config: dict[str, Any], pipe: str, output: str, log: str, fault: Fault | None, pause: Pause | None
+) -> None:
     """Run the target with standard input from the named pipe and standard output in a file."""
     from target_iceberg.main import BulkTarget
     from target_iceberg.settings import for_bulk
@@ -91,7 +119,7 @@ def run_target(config: dict[str, Any], pipe: str, output: str, log: str, fault: 
     _become(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
     sys.stdin, sys.stdout = os.fdopen(0, "r"), os.fdopen(1, "w")
     if fault is not None and fault.process == "target":
-        fault.arm()
+        fault.arm(pause)
     settings = for_bulk(config)
     assert settings is not None
     BulkTarget(config, settings).listen(sys.stdin)
@@ -144,17 +172,23 @@ def run(
     target: dict[str, Any],
     state: dict[str, Any],
     fault: Fault | None = None,
+    *,
     interrupt: Callable[[int, int], None] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Outcome:
-    """Run `tap | target` once. `interrupt` is called with both process ids while they run."""
+    """Run `tap | target` once.
+
+    `interrupt` is called with both process ids while they run, `meanwhile` while a process waits where `fault` is.
+    """
     context = _fork_server()
+    pause = None if meanwhile is None else Pause(context.Event(), context.Event())
     with tempfile.TemporaryDirectory(prefix="headwater-crash-") as name:
         folder = Path(name)
         pipe, output, log = str(folder / "pipe"), folder / "state.jsonl", folder / "log"
         os.mkfifo(pipe)
         processes = (
-            context.Process(target=run_tap, args=(tap, state, pipe, str(log), fault)),
-            context.Process(target=run_target, args=(target, pipe, str(output), str(log), fault)),
+            context.Process(target=run_tap, args=(tap, state, pipe, str(log), fault, pause)),
+            context.Process(target=run_target, args=(target, pipe, str(output), str(log), fault, pause)),
         )
         # As a shell does: both ends are open before either process is, and close when it ends.
         reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -163,6 +197,11 @@ def run(
             process.start()
         if interrupt is not None:
             interrupt(*(process.pid or 0 for process in processes))
+        if pause is not None and meanwhile is not None:
+            while not pause.reached.wait(0.01) and all(process.is_alive() for process in processes):
+                pass
+            meanwhile()
+            pause.over.set()
         deadline = time.monotonic() + LONGEST_RUN_SECONDS
         while ends and time.monotonic() < deadline:
             wait([process.sentinel for process in ends], timeout=1)

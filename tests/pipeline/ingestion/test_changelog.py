@@ -10,6 +10,7 @@ import pytest
 import reading
 from conftest import Shop
 from tap_postgres_arrow import pgoutput
+from tap_postgres_arrow.columns import UnrepresentableValueError
 from tap_postgres_arrow.engine import SourceError
 from tap_postgres_arrow.main import BulkRun
 from tap_postgres_arrow.settings import for_bulk
@@ -128,6 +129,36 @@ def test_a_merged_table_is_the_source(new_shop: Callable[[], Shop]) -> None:
         assert reading.rows(shop.table("orders"), "order_id", "status") == source
     finally:
         drop_slots(shop)
+
+
+def test_what_the_log_adds_is_no_drift(new_shop: Callable[[], Shop]) -> None:
+    """A finding about a column that no source sends, and that nobody can decide about."""
+    shop = new_shop()
+    shop.slot = f"hw_s{uuid.uuid4().hex[:12]}"
+    shop.contract("key: [order_id]\nwrite: merge\ndeletes: hard\ncolumns: {order_id: bigint, fee: 'numeric(12,2)'}\n")
+    shop.execute(
+        "create table shop.orders (order_id bigint primary key, fee numeric(12,2))",
+        "insert into shop.orders values (1, 1), (2, 'NaN')",
+        "create publication headwater for all tables",
+        "alter role reader replication",
+    )
+    try:
+        follow(shop)
+        assert shop.findings() == {("quarantined", ""): "warn"}
+        assert reading.rows(shop.table("orders"), "order_id") == [(1,)]
+        assert [row["value"] for row in shop.quarantine()] == ["NaN"], "a complete read leaves out what does not fit"
+    finally:
+        drop_slots(shop)
+
+
+def test_value_of_the_log_that_does_not_fit_is_named(followed: Shop) -> None:
+    """The stream fails, and what fails after that must not hide the value and the way out."""
+    followed.execute("update shop.orders set fee = 'NaN' where order_id = 3")
+    with pytest.raises(
+        UnrepresentableValueError, match=r"column fee: value 'NaN' of the log does not fit.*full-refresh"
+    ):
+        follow(followed)
+    assert newest(followed)[3]["status"] == "placed"
 
 
 def test_records_follow_the_log_too(followed: Shop) -> None:

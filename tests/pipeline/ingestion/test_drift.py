@@ -89,6 +89,8 @@ def test_integer_becomes_bigint(shop: Shop) -> None:
     shop.replicate()
     assert newest(shop)["quantity"] == 5_000_000_000
     assert shop.findings() == {("type_widened", "quantity"): "warn"}
+    shop.replicate()
+    assert shop.findings() == {("type_widened", "quantity"): "warn"}, "the contract still says something else"
     shop.contract(contract(quantity="bigint"))
     shop.replicate()
     assert shop.findings() == {}

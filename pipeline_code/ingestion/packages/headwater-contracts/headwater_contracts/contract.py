@@ -30,7 +30,7 @@ STREAM_KEYS = (
     "quarantine", "on_drift", "columns",
 )  # fmt: skip
 SOURCE_KEYS = ("title", "kind", "tap", "description")
-ADDED_COLUMNS = frozenset({"_loaded_at", "_sdc_deleted_at"})
+ADDED_COLUMNS = frozenset({"_loaded_at", "_sdc_deleted_at", "_sdc_lsn"})
 """Columns that Headwater adds: not listed in contracts, but rows may be sorted and partitioned by them."""
 
 T = TypeVar("T")

@@ -98,8 +98,9 @@ def _typed(values: list[str | None], column: Column, table: Table) -> pa.Array:
     except (pa.ArrowException, ValueError, ArithmeticError, OverflowError) as error:
         value = next(value for value in values if value is not None and not _fits(parse, value, column))
         raise UnrepresentableValueError(
-            f"{table.relation}, column {column.name}: value {value!r} does not fit {column.type_name}. "
-            "Correct the value in the source, or deselect the column."
+            f"{table.relation}, column {column.name}: value {value!r} of the log does not fit {column.type_name}. "
+            "Correct the value in the source and read the table in full once (headwater-ingest --full-refresh), or "
+            "deselect the column."
         ) from error
 
 

@@ -108,15 +108,24 @@ class LogReading(Reading):
         chosen = {column.name for column in super().columns} | always
         return tuple(column for column in self.table.columns if column.name in chosen)
 
+    @property
+    def own_columns(self) -> tuple[Column, ...]:
+        """Those of the selected columns that the source's table has."""
+        return tuple(column for column in self.columns if column not in ADDED)
+
+    def _set_apart(self) -> list[dict[str, Any]]:
+        """Leave out the rows that don't fit from a complete read. Of the log nothing can be left out: it fails."""
+        return super()._set_apart() if self.is_complete else []
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows to send; after the last, advance the state."""
         from tap_postgres_arrow import arrow, changed_rows
 
-        own = tuple(column for column in self.columns if column not in ADDED)
+        own = self.own_columns
         schema = arrow.arrow_schema(self.columns)
         rows = 0
         if self._log_changes is None:
-            read = arrow.read(self.source, self.table, own, None)
+            read = arrow.read(self.source, self.table, own, self.condition)
             batches = changed_rows.from_snapshot(read, schema, self._position.lsn)
         else:
             batches = changed_rows.from_log(self._log_changes, self.source, self.table, own, schema)

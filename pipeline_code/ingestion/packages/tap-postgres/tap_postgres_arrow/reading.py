@@ -60,6 +60,11 @@ class Reading:
             )
         return tuple(column for column in self.table.columns if column.name in self._selection.schema["properties"])
 
+    @property
+    def own_columns(self) -> tuple[Column, ...]:
+        """Those of the selected columns that the source's table has."""
+        return self.columns
+
     def complete(
         self, send: Callable[[], Iterator[T]], write: Callable[[dict[str, Any]], None], state: Callable[[], None]
     ) -> Iterator[T]:
@@ -82,8 +87,8 @@ class Reading:
 
     def _set_apart(self) -> list[dict[str, Any]]:
         """Leave out the rows that don't fit from now on; return them."""
-        found = list(unfit.records(self.source, self.table, self.columns, self.condition))
-        self._unfit = unfit.condition(self.columns, self.source.encoding) if found else None
+        found = list(unfit.records(self.source, self.table, self.own_columns, self.condition))
+        self._unfit = unfit.condition(self.own_columns, self.source.encoding) if found else None
         return found
 
     @property

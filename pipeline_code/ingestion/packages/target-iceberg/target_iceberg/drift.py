@@ -158,18 +158,27 @@ def _place(draft: _Draft, sent: NestedField, keys: Sequence[str]) -> None:
             "Take `required` out of the contract, or have the source say NOT NULL again",
         )  # fmt: skip
     if base is None or stores(base, kind):
-        _store(draft, sent, name, kind if base is None else base)
+        stored = kind if base is None else base
+        # The table may be wide by now; the contract still is not.
+        widened = wanted is not None and not stores(wanted, kind) and holds(kind, wanted)
+        _store_widened(draft, sent, name, stored, wanted or base, told=widened)
     elif holds(kind, base):
-        if wanted is None or wanted != kind:
-            draft.say(
-                Drift.TYPE_WIDENED, name,
-                f"the source sends {contract_type(kind)}, expected is {contract_type(wanted or base)}; the table's "
-                f"column is now {contract_type(kind)}",
-                f"Write `type: {contract_type(kind)}` into the contract",
-            )  # fmt: skip
-        _store(draft, sent, name, kind)
+        _store_widened(draft, sent, name, kind, wanted or base, told=wanted is None or wanted != kind)
     else:
         _split(draft, sent, name, kind, base, is_key=sent.name in keys)
+
+
+def _store_widened(
+    draft: _Draft, sent: NestedField, name: str, stored: IcebergType, expected: IcebergType | None, *, told: bool
+) -> None:
+    if told and expected is not None:
+        draft.say(
+            Drift.TYPE_WIDENED, name,
+            f"the source sends a wider type than {contract_type(expected)}, which is expected; the table's column is "
+            f"now {contract_type(stored)}",
+            f"Write `type: {contract_type(stored)}` into the contract",
+        )  # fmt: skip
+    _store(draft, sent, name, stored)
 
 
 def _split(draft: _Draft, sent: NestedField, name: str, kind: IcebergType, base: IcebergType, *, is_key: bool) -> None:
