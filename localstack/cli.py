@@ -85,7 +85,9 @@ def _quarantine(parser: argparse.ArgumentParser) -> None:
 def _source(parser: argparse.ArgumentParser) -> None:
     # The address comes in the environment, HEADWATER_SOURCE_ADDRESS: arguments are everybody's to read.
     parser.add_argument("--remove", help="take the source of this name back (remove=crm)")
-    parser.add_argument("--name", help="what the source is called in the lake (name=crm; else as its database or folder)")
+    parser.add_argument(
+        "--name", help="what the source is called in the lake (name=crm; else as its database or folder)"
+    )
     parser.add_argument("--schema", help="of a database: the schema whose tables are read (schema=public)")
 
 

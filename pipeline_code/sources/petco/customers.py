@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from petco import columns, vocabulary
+from petco import columns, vocabulary, wholesale
 from petco.timeline import DAY, Micros, Timeline, demand
 
 # Shares of the dirt.
@@ -49,11 +49,12 @@ def people(
     first = random.integers(0, len(vocabulary.FIRST_NAMES), count)
     last = random.integers(0, len(vocabulary.LAST_NAMES), count)
     domain = random.integers(0, len(vocabulary.EMAIL_DOMAINS), count)
+    companies = [wholesale.company_domain(int(number)) for number in numbers]
     given = [plain(name) for name in vocabulary.FIRST_NAMES]
     family = [plain(name) for name in vocabulary.LAST_NAMES]
     emails = [
-        f"{given[f]}.{family[s]}{number}@{vocabulary.EMAIL_DOMAINS[d]}"
-        for number, f, s, d in zip(numbers, first, last, domain, strict=True)
+        f"{given[f]}.{family[s]}{number}@{company or vocabulary.EMAIL_DOMAINS[d]}"
+        for number, f, s, d, company in zip(numbers, first, last, domain, companies, strict=True)
     ]
     country = random.choice(len(vocabulary.COUNTRIES), count, p=_COUNTRY_SHARE / _COUNTRY_SHARE.sum())
     # Squared, so that the first city of a country has most of its customers.

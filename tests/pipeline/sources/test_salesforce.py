@@ -301,6 +301,17 @@ def test_some_accounts_can_be_found_among_the_shops_customers(client: Client, sh
     assert 0 < len(shared) < len(mails)
 
 
+def test_some_accounts_can_be_found_by_their_domain_alone(client: Client, shop: Shop) -> None:
+    """The rule that looks at domains would have nothing to show: no address of the account is one of the shop's."""
+    accounts = client.rows("SELECT Id, Website, Contact_Email__c FROM Account WHERE Website != null")
+    with shop.connect("shop") as connection:
+        known = {mail.lower() for (mail,) in connection.execute("SELECT email FROM shop.customers WHERE email <> ''")}
+    domains = {mail.partition("@")[2] for mail in known}
+    at_home = [row for row in accounts if row["Website"].removeprefix("https://www.") in domains]
+    unknown = [row for row in at_home if (row["Contact_Email__c"] or "").lower() not in known]
+    assert 0 < len(unknown) < len(at_home) < len(accounts)
+
+
 def test_an_order_that_moves_on_moves_its_opportunity(client: Client, shop: Shop) -> None:
     before = client.rows("SELECT Id, SystemModstamp, StageName FROM Opportunity WHERE IsClosed = FALSE ORDER BY Id")[0]
     number = int(before["Id"][6:15])

@@ -10,9 +10,9 @@ opportunity with it: deleted, as duplicates are.
 # ruff: noqa: S608 - all SQL here is put together from constants of the program.
 
 from petco import vocabulary
+from petco.wholesale import CUSTOMERS_PER_ACCOUNT
 
 ORDERS_PER_OPPORTUNITY = 50
-CUSTOMERS_PER_ACCOUNT = 20
 ACCOUNTS_PER_DUPLICATE = 25
 """One account in so many was entered twice; the copy is merged away, deleted, when the customer's row changes."""
 DUPLICATES_FROM = 500_000_000
