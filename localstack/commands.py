@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
-import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from contextlib import ExitStack
 
+from localstack import platform_commands
 from localstack.console import Console
-from localstack.endpoints import ENDPOINTS, endpoint
-from localstack.errors import UsageError, not_allowed
+from localstack.endpoints import endpoint
+from localstack.errors import UsageError
 from localstack.exclusive import exclusive
 from localstack.home import Home
-from localstack.kube import NAMESPACES, Kube, context
+from localstack.kube import Kube
 from localstack.reporting import LocalError, StepFailed
 
 WITH_STEPS = frozenset(["up", "down", "run", "test", "soak", "lint", "lock", "bench", "preview", "emulator", "source"])
-USERS = ("admin", "editor", "viewer")
-DBT_FOLDER = "/opt/transformation"
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -32,15 +27,15 @@ def run(chosen: argparse.Namespace) -> int:
         return _with_console(chosen, home)
     commands: dict[str, Callable[[argparse.Namespace, Home], int]] = {
         "destroy": _destroy,
-        "status": _status,
-        "logs": _logs,
-        "open": _open,
-        "password": _password,
-        "trino": _trino,
-        "dbt": _dbt,
-        "meltano": _meltano,
-        "quarantine": _quarantine,
-        "shop": _shop,
+        "status": platform_commands.status,
+        "logs": platform_commands.logs,
+        "open": platform_commands.open_pages,
+        "password": platform_commands.password,
+        "trino": platform_commands.trino,
+        "dbt": platform_commands.dbt,
+        "meltano": platform_commands.meltano,
+        "quarantine": platform_commands.quarantine,
+        "shop": platform_commands.shop,
         "cost": _cost,
         "stack": _stack,
         "ci-role": _ci_role,
@@ -141,142 +136,6 @@ def _destroy(chosen: argparse.Namespace, home: Home) -> int:
         console.report(error)
         raise
     return 0
-
-
-def _status(_chosen: argparse.Namespace, home: Home) -> int:
-    from localstack import aws, platform_status, source_findings
-    from localstack.forward import reach
-    from localstack.pipeline import Dagster
-
-    kube = Kube(home)
-    emulator = aws.status_line(home)
-    if emulator is not None:
-        print(emulator)
-    if not kube.reachable():
-        print("The platform is stopped; `make up` starts it.")
-        return 1
-    now = time.time()
-    rows = platform_status.gather(kube, now)
-    if not rows:
-        print("The cluster runs, but nothing is deployed; `make up` deploys.")
-        return 1
-    print("\n".join(platform_status.render_workloads(rows)))
-    print("\nAddresses" + ("" if context() is None else " (while `make open` runs)"))
-    print("\n".join(platform_status.endpoint_lines()) + "\n")
-    try:
-        with reach(kube, endpoint("dagster")) as port:
-            print("\n".join(platform_status.pipeline_lines(Dagster(f"http://127.0.0.1:{port}"), now)))
-    except LocalError as error:
-        print(f"Pipeline: unknown: {error}")
-    try:
-        with reach(kube, endpoint("trino")) as port:
-            print("\n".join(source_findings.finding_lines(source_findings.query(port, source_findings.FINDINGS))))
-    except LocalError as error:
-        print(f"Sources:  unknown: {error}")
-    return 0 if all(row.healthy for row in rows) else 1
-
-
-def _logs(chosen: argparse.Namespace, home: Home) -> int:
-    from localstack.platform_status import components
-
-    kube = Kube(home).require()
-    known = components([pod for namespace in NAMESPACES for pod in kube.get("pods", namespace)])
-    if chosen.component is None:
-        raise UsageError(f"whose logs? c=… is one of: {', '.join(sorted(known))}")
-    if chosen.component not in known:
-        raise not_allowed("c", chosen.component, known)
-    namespace, selector = known[chosen.component]
-    follow = ["--follow"] if chosen.follow else []
-    return kube.call(
-        "logs", "-n", namespace, "-l", selector, "--all-containers", "--prefix", "--max-log-requests=30",
-        f"--tail={chosen.lines}", *follow,
-    )  # fmt: skip
-
-
-def _open(_chosen: argparse.Namespace, home: Home) -> int:
-    from localstack.forward import port_forward
-    from localstack.platform_status import endpoint_lines
-
-    opener = shutil.which("xdg-open") if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") else None
-    with ExitStack() as forwards:
-        if context() is not None:
-            for each in ENDPOINTS:
-                forwards.enter_context(port_forward(Kube(home), each, each.node_port))
-        print("\n".join(endpoint_lines()))
-        print("Log in to Superset as admin, editor or viewer; `make password` shows the password.")
-        if opener is not None:
-            subprocess.run([opener, endpoint("superset").url], check=False)
-        if context() is not None:
-            print("Forwarding; Ctrl-C ends it.", flush=True)
-            while True:
-                time.sleep(3600)
-    return 0
-
-
-def _password(chosen: argparse.Namespace, home: Home) -> int:
-    if chosen.user not in USERS:
-        raise not_allowed("u", chosen.user, USERS)
-    print(Kube(home).require().secret("superset-credentials", f"{chosen.user}-password"))
-    return 0
-
-
-def _trino(chosen: argparse.Namespace, home: Home) -> int:
-    from localstack import sql_prompt
-    from localstack.forward import reach
-
-    with reach(Kube(home).require(), endpoint("trino")) as port:
-        return sql_prompt.run(port, chosen.query, home.state / "trino-history")
-
-
-def _words(chosen: argparse.Namespace, example: str) -> list[str]:
-    """Return the words of a=…, split as a shell does. Raises UsageError when there are none."""
-    if chosen.arguments is None or not chosen.arguments.strip():
-        raise UsageError(f'what is to be run? For example: make {chosen.command} a="{example}"')
-    try:
-        return shlex.split(chosen.arguments)
-    except ValueError as error:
-        raise UsageError(f"a={chosen.arguments!r} can't be split into words: {error}") from error
-
-
-def _dbt(chosen: argparse.Namespace, home: Home) -> int:
-    words = _words(chosen, "build --select marts")
-    terminal = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else []
-    script = (
-        f"cd {DBT_FOLDER} && export DBT_TARGET_PATH=${{TMPDIR:-/tmp}}/dbt/target "
-        'DBT_LOG_PATH=${TMPDIR:-/tmp}/dbt/logs && exec dbt "$@"'
-    )
-    return (
-        Kube(home)
-        .require()
-        .call("exec", *terminal, "-n", "headwater", "deploy/dagster-code", "--", "sh", "-c", script, "dbt", *words)
-    )
-
-
-def _meltano(chosen: argparse.Namespace, home: Home) -> int:
-    from localstack import jobs
-
-    words = _words(chosen, "config list")
-    return jobs.run(Kube(home).require(), "headwater", "ingestion", ["meltano"], words)
-
-
-def _quarantine(chosen: argparse.Namespace, home: Home) -> int:
-    from localstack import jobs, source_findings
-    from localstack.forward import reach
-
-    kube = Kube(home).require()
-    if chosen.replay is not None:
-        return jobs.run(kube, "headwater", "ingestion", ["target-iceberg-tables"], ["replay", chosen.replay])
-    with reach(kube, endpoint("trino")) as port:
-        print("\n".join(source_findings.quarantine_lines(source_findings.query(port, source_findings.QUARANTINE))))
-    return 0
-
-
-def _shop(chosen: argparse.Namespace, home: Home) -> int:
-    from localstack import jobs
-
-    rate = f"{chosen.rate:g}"
-    words = ["live", "--rate", rate, *([] if chosen.orders is None else ["--orders", str(chosen.orders)])]
-    return jobs.run(Kube(home).require(), "petco", "shop-live", ["python", "-m", "petco"], words)
 
 
 def _given(value: str | None, question: str, example: str) -> str:

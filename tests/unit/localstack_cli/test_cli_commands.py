@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from localstack import cli, commands
+from localstack import cli, platform_commands
 from localstack.errors import UsageError
 from localstack.home import Home
 
@@ -88,4 +88,4 @@ def test_env_quotes_what_a_shell_would_split(tmp_path: Path) -> None:
 def test_words_need_something_to_run() -> None:
     """dbt's own help instead of an example."""
     with pytest.raises(UsageError, match="For example"):
-        commands._words(cli.parser().parse_args(["dbt", "--arguments= "]), "test")
+        platform_commands.words(cli.parser().parse_args(["dbt", "--arguments= "]), "test")
