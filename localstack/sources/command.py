@@ -156,11 +156,11 @@ def farewell(name: str, counted: Sequence[tuple[str, int | None]]) -> list[str]:
 def remove(home: Home, console: Console, name: str) -> int:
     """Take a source back: its files, its password, its place on the platform. The lake keeps its tables."""
     places = files.Places(name)
-    tables = places.tables() if places.meltano.exists() else []
+    tables, place = (places.tables(), files.place_of(places)) if places.meltano.exists() else ([], "")
     left = files.remove(places)
     passwords.forget(home.source_passwords, name)
     (home.state / f"source-{name}-first-load").unlink(missing_ok=True)
-    console.say(f"The files and the password of {name} are gone.")
+    console.say(f"Source {name} is taken back; what is at {place} stays.")
     for path in left:
         console.say(f"  yours, and still there: {path.relative_to(stack.CHECKOUT)}")
     if Kube(home).reachable():

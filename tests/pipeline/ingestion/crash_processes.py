@@ -94,17 +94,17 @@ def run_tap(  # noqa: PLR0917 - called by position in another process
     config: dict[str, Any], state: dict[str, Any], pipe: str, log: str, fault: Fault | None, pause: Pause | None
 ) -> None:
     """Run the tap with standard output in the named pipe."""
-    from tap_postgres_arrow.main import BulkRun
-    from tap_postgres_arrow.settings import for_bulk
+    name = "tap_files" if "path" in config else "tap_postgres_arrow"
+    made, settings_of = importlib.import_module(f"{name}.main").BulkRun, importlib.import_module(f"{name}.settings")
 
     _become(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     _become(os.open(pipe, os.O_WRONLY), 1)
     sys.stdout = os.fdopen(1, "w")
     if fault is not None and fault.process == "tap":
         fault.arm(pause)
-    settings = for_bulk(config)
+    settings = settings_of.for_bulk(config)
     assert settings is not None
-    BulkRun(settings).sync(None, state)
+    made(settings).sync(None, state)
 
 
 def run_target(  # noqa: PLR0917 - called by position in another process

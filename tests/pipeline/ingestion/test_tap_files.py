@@ -8,7 +8,7 @@ import gzip
 import io
 import json
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,103 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import reading
-from pyiceberg.catalog import load_catalog
-from pyiceberg.table import Table
+from exports import Exports
 from tap_files.errors import FilesError
-from tap_files.main import BulkRun
-from tap_files.settings import for_bulk
 from tap_files.store import Store
 from tap_files.tap import TapFiles
-from target_iceberg.main import BulkTarget
-from target_iceberg.settings import for_bulk as target_for_bulk
 
 START = 1_790_000_000
-
-
-@dataclass
-class Exports:
-    """A folder of files, and the namespace that it is loaded into."""
-
-    folder: Path
-    namespace: str
-    state: dict[str, Any] = field(default_factory=dict)
-    settings: dict[str, Any] = field(default_factory=dict)
-    contracts: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def root(self) -> Path:
-        return self.folder / "exports"
-
-    def put(self, name: str, content: bytes | str) -> Path:
-        """Write a file, later than all before."""
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    @property
-    def config(self) -> dict[str, Any]:
-        batches = {"encoding": {"format": "parquet"}, "storage": {"root": (self.folder / "batch").as_uri()}}
-        return {"path": str(self.root), "batch_config": batches, **self.settings, **self.contracts}
-
-    def contract(self, stream: str, text: str) -> None:
-        """Write the contract of a stream; the tap and the target read it."""
-        folder = self.folder / "contracts" / "exports"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "_source.yml").write_text("title: Exports\nkind: files\ntap: tap-exports\n")
-        (folder / f"{stream}.yml").write_text(f"stream: {stream}\n{text}")
-        self.contracts = {"contracts": str(folder.parent)}
-
-    def extract(self) -> list[str]:
-        """Run the tap from the last state and return its lines."""
-        config = for_bulk(self.config)
-        assert config is not None
-        output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-        with contextlib.redirect_stdout(output):
-            run = BulkRun(config)
-            try:
-                run.sync(None, json.loads(json.dumps(self.state)))
-            finally:
-                run.close()
-        output.seek(0)
-        return output.read().splitlines()
-
-    def load(self, lines: list[str]) -> None:
-        """Run the target, and keep the state that it lets go of."""
-        output = io.StringIO()
-        config = {"namespace": self.namespace, "validate_records": False, **self.contracts}
-        chosen = target_for_bulk(config)
-        assert chosen is not None
-        with contextlib.redirect_stdout(output):
-            try:
-                BulkTarget(config, chosen).listen(line + "\n" for line in lines)
-            finally:
-                for line in output.getvalue().splitlines():
-                    self.state = json.loads(line)
-
-    def replicate(self) -> None:
-        self.load(self.extract())
-
-    def table(self, name: str) -> Table:
-        return load_catalog("lake").load_table((self.namespace, name))
-
-    def rows(self, name: str) -> list[dict[str, Any]]:
-        """Return the rows in the order of file, version and number, without the target's column."""
-        found = self.table(name).scan().to_arrow()
-        ordered = found.sort_by([("_file", "ascending"), ("_modified", "ascending"), ("_row", "ascending")])
-        return [{key: value for key, value in row.items() if key != "_loaded_at"} for row in ordered.to_pylist()]
-
-    def values(self, name: str) -> list[tuple[Any, ...]]:
-        """Return the rows without the tap's columns."""
-        return [tuple(v for k, v in row.items() if not k.startswith("_")) for row in self.rows(name)]
-
-    def types(self, name: str) -> dict[str, str]:
-        return {each.name: str(each.field_type) for each in self.table(name).schema().fields}
-
-    def quarantine(self) -> list[dict[str, Any]]:
-        if not load_catalog("lake").table_exists((self.namespace, "quarantine")):
-            return []
-        return self.table("quarantine").scan().to_arrow().sort_by("row").to_pylist()
 
 
 @pytest.fixture
