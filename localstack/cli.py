@@ -59,9 +59,12 @@ def _destroy(parser: argparse.ArgumentParser) -> None:
     _flag(parser, "--yes", "do not ask (yes=1)")
 
 
+BENCHMARKS = ("platform", "ingestion", "changes", "large")
+
+
 def _bench(parser: argparse.ArgumentParser) -> None:
     _flag(parser, "--restart", "also measure `make down` and the `make up` after it (restart=1)")
-    parser.add_argument("--only", choices=("platform", "ingestion"), default="platform", help="what (only=ingestion)")
+    parser.add_argument("--only", choices=BENCHMARKS, default="platform", help="what (only=ingestion)")
 
 
 def _logs(parser: argparse.ArgumentParser) -> None:

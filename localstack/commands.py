@@ -106,12 +106,13 @@ def _bench(home: Home, only: str, *, restart: bool) -> int:
     from localstack.stack import CHECKOUT
 
     argv = [sys.executable, "-m", "tests.benchmarks.measure", *(["--restart"] if restart else [])]
-    if only == "ingestion":
+    if only != "platform":
         from localstack import image_venv
 
         python = image_venv.ensure(home, "ingestion", Console("bench", home.logs))
-        argv = [sys.executable, "-m", "tests.benchmarks.ingestion", "--python", str(python), "--cache"]
-        argv += [str(home.cache / "bench"), "--write"]
+        module = "ingestion" if only == "ingestion" else "changes"
+        argv = [sys.executable, "-m", f"tests.benchmarks.{module}", "--python", str(python), "--cache"]
+        argv += [str(home.cache / "bench"), "--write", *(["--large"] if only == "large" else [])]
     return subprocess.run(argv, env=home.environment(), cwd=CHECKOUT, check=False).returncode
 
 

@@ -24,6 +24,7 @@ REGISTRY = "127.0.0.1:5000"
 BUCKET = "lake"
 REGION = "us-east-1"
 KEY = "lake"
+PROGRAMS = ("opt/", "usr/local/bin/")
 SECONDS_TO_START = 60
 PORTS = range(20_000, 32_000)
 """Below those that Linux gives to connections: a server that was killed finds its port free when it starts again."""
@@ -38,8 +39,11 @@ def _tag(image: str) -> str | None:
         return None
 
 
-def unpack(image: str, cache: Path) -> Path | None:
-    """Return a folder with the files of an image below `cache`; None where the registry or skopeo is missing."""
+def unpack(image: str, cache: Path, folders: tuple[str, ...] = PROGRAMS) -> Path | None:
+    """Return a folder with files of an image below `cache`; None where the registry or skopeo is missing.
+
+    `folders` are what of it is wanted: its own programs, or ("",) for all, with the system that they run on.
+    """
     tag = _tag(image)
     if tag is None or shutil.which("skopeo") is None:
         return None
@@ -55,7 +59,8 @@ def unpack(image: str, cache: Path) -> Path | None:
     shutil.rmtree(making, ignore_errors=True)
     for layer in manifest["layers"]:
         with tarfile.open(layers / layer["digest"].partition(":")[2]) as archive:
-            wanted = [each for each in archive.getmembers() if each.name.startswith(("opt/", "usr/local/bin/"))]
+            members = archive.getmembers()
+            wanted = [each for each in members if each.name.startswith(folders) and not each.isdev()]
             archive.extractall(making, members=wanted, filter="fully_trusted")
     making.rename(root)
     shutil.rmtree(layers)

@@ -39,8 +39,8 @@ def duckdb_to_parquet(path: str) -> None:
     duckdb_engine().execute(f"copy source.bench.orders to '{path}' (format parquet, compression zstd)")
 
 
-def duckdb_to_iceberg() -> None:
-    """DuckDB's postgres and iceberg extensions: create table as select."""
+def duckdb_with_lake() -> Any:
+    """Return a connection that has the lake attached as `ice`."""
     connection = duckdb_engine("httpfs", "avro", "iceberg")
     endpoint = LAKE["S3__ENDPOINT"].removeprefix("http://")
     connection.execute(
@@ -51,13 +51,32 @@ def duckdb_to_iceberg() -> None:
     connection.execute(
         f"attach '' as ice (type iceberg, endpoint '{LAKE['URI']}', secret c, access_delegation_mode 'none')"
     )
+    return connection
+
+
+def duckdb_to_iceberg() -> None:
+    """DuckDB's postgres and iceberg extensions: create table as select."""
+    connection = duckdb_with_lake()
     connection.execute("create schema if not exists ice.duck")
     connection.execute("drop table if exists ice.duck.orders")
     connection.execute("create table ice.duck.orders as select * from source.bench.orders")
 
 
-def dlt_to_iceberg(backend: str, folder: str) -> None:
-    """dlt's sql_database source, replacing an Iceberg table of its filesystem destination."""
+def duckdb_merge() -> None:
+    """DuckDB's MERGE of what was changed since the newest row that the table has."""
+    connection = duckdb_with_lake()
+    connection.execute(
+        "create temp table changed as select * from source.bench.orders"
+        " where updated_at > (select max(updated_at) from ice.duck.orders)"
+    )
+    connection.execute(
+        "merge into ice.duck.orders t using changed c on t.id = c.id"
+        " when matched then update when not matched then insert"
+    )
+
+
+def dlt_to_iceberg(backend: str, folder: str, write: str = "replace") -> None:
+    """dlt's sql_database source into an Iceberg table of its filesystem destination, replacing or merging (upsert)."""
     os.environ |= {
         "DLT_DATA_DIR": folder, "DLT_PROJECT_DIR": folder, "RUNTIME__DLTHUB_TELEMETRY": "false",
         "RUNTIME__LOG_LEVEL": "WARNING", "ICEBERG_CATALOG__ICEBERG_CATALOG_TYPE": "rest",
@@ -86,7 +105,13 @@ def dlt_to_iceberg(backend: str, folder: str) -> None:
         credentials=uri.replace("postgresql://", "postgresql+psycopg2://"), schema="bench", table="orders",
         backend=backend, chunk_size=100_000, reflection_level="full_with_precision", **options,
     )  # fmt: skip
-    table.apply_hints(write_disposition="replace", table_format="iceberg", table_name="orders")
+    hints: dict[str, Any] = {"write_disposition": "replace"}
+    if write == "merge":
+        hints = {
+            "write_disposition": {"disposition": "merge", "strategy": "upsert"}, "primary_key": "id",
+            "incremental": dlt.sources.incremental("updated_at"),
+        }  # fmt: skip
+    table.apply_hints(table_format="iceberg", table_name="orders", **hints)
     dlt.pipeline(
         pipeline_name=f"bench_{backend}", destination=filesystem(), dataset_name=f"dlt_{backend}", pipelines_dir=folder
     ).run(table)
@@ -112,26 +137,43 @@ def sling_to_iceberg(program: str) -> None:
     os.execv(program, [*command, "--tgt-object", "sling.orders", "--mode", "full-refresh"])
 
 
-def adbc_to_pyiceberg() -> None:
-    """One process: ADBC reads, pyiceberg appends the whole table."""
+def adbc_rows(condition: str = "true") -> Any:
+    """Return rows of the source as an Arrow table."""
     import adbc_driver_postgresql.dbapi as adbc
     import pyarrow as pa
-    from pyiceberg.catalog import load_catalog
-    from pyiceberg.exceptions import NoSuchTableError
 
     with adbc.connect(os.environ["URI"]) as connection, connection.cursor() as cursor:
-        cursor.execute(f"select {COLUMNS} from bench.orders")
+        cursor.execute(f"select {COLUMNS} from bench.orders where {condition}")
         rows = cursor.fetch_arrow_table()
     price = rows.schema.get_field_index("price")
     column = rows["price"]
     if isinstance(column.type, pa.ExtensionType):
         column = pa.chunked_array([chunk.storage for chunk in column.chunks])
-    rows = rows.set_column(price, "price", column.cast(pa.decimal128(12, 2)))
+    return rows.set_column(price, "price", column.cast(pa.decimal128(12, 2)))
+
+
+def adbc_to_pyiceberg() -> None:
+    """One process: ADBC reads, pyiceberg appends the whole table."""
+    from pyiceberg.catalog import load_catalog
+    from pyiceberg.exceptions import NoSuchTableError
+
+    rows = adbc_rows()
     catalog = load_catalog("lake")
     catalog.create_namespace_if_not_exists("adbc")
     with contextlib.suppress(NoSuchTableError):
         catalog.drop_table("adbc.orders")
     catalog.create_table("adbc.orders", schema=rows.schema).append(rows)
+
+
+def pyiceberg_upsert() -> None:
+    """pyiceberg's upsert of what was changed since the newest row that the table has."""
+    import pyarrow.compute as pc
+    from pyiceberg.catalog import load_catalog
+
+    table = load_catalog("lake").load_table("adbc.orders")
+    newest = pc.max(table.scan(selected_fields=("updated_at",)).to_arrow()["updated_at"]).as_py()
+    changed = adbc_rows(f"updated_at > '{newest.isoformat()}'")
+    table.upsert(changed.cast(table.schema().as_arrow()), join_cols=["id"])
 
 
 def check(rows: int) -> None:
@@ -156,11 +198,17 @@ if __name__ == "__main__":
             duckdb_to_parquet(path)
         case ["iceberg"]:
             duckdb_to_iceberg()
+        case ["merge"]:
+            duckdb_merge()
         case ["dlt", backend, folder]:
             dlt_to_iceberg(backend, folder)
+        case ["dlt-merge", backend, folder]:
+            dlt_to_iceberg(backend, folder, "merge")
         case ["sling", program]:
             sling_to_iceberg(program)
         case ["adbc"]:
             adbc_to_pyiceberg()
+        case ["upsert"]:
+            pyiceberg_upsert()
         case ["check", rows]:
             check(int(rows))
