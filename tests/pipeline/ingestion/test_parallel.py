@@ -17,7 +17,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from tap_postgres_arrow import parquet
 from tap_postgres_arrow.columns import Column
 from tap_postgres_arrow.settings import for_bulk
-from tap_postgres_arrow.source import Table
+from tap_postgres_arrow.source import Source, Table
 
 ACCOUNTS = 36_000
 BALANCE = 100
@@ -53,7 +53,7 @@ def move(
         "validate_records": False,
         "contracts": contracts(shop.folder / write, accounts=f"key: [id]\nwrite: {write}"),
     }
-    return run(tap, target, {}, fault, interrupt)
+    return run(tap, target, {}, fault, interrupt=interrupt)
 
 
 def loaded(shop: Shop, namespace: str) -> tuple[int, Counter[int], int]:
@@ -183,12 +183,43 @@ def test_all_rows_through_one_connection(large: Shop, write: str, readers: int, 
     assert files is None or found[0] == files
 
 
+def test_partitions_are_divided_like_a_table(large: Shop) -> None:
+    """A partitioned table has no blocks of its own: it must be neither read by one connection nor lose a partition."""
+    large.execute(
+        "create table shop.parts (id int, part int, balance int, note text, primary key (id, part))"
+        " partition by list (part)",
+        *(
+            f"create table shop.parts_{part} partition of shop.parts for values in ({part}) with (fillfactor = 10)"
+            for part in (0, 1, 2)
+        ),
+        "insert into shop.parts select i, case when i % 9 = 0 then i % 2 else 2 end, 1, repeat('n', 350)"
+        f" from generate_series(1, {ACCOUNTS}) i",
+        "analyze shop.parts",
+    )
+    try:
+        outcome = move(large, f"{large.namespace}_parts")
+        config = for_bulk(large.settings)
+        assert config is not None
+        source = Source(config)
+        try:
+            (table,) = (each for each in source.tables("shop") if each.name == "parts")
+        finally:
+            source.close()
+    finally:
+        large.execute("drop table shop.parts")
+    assert outcome.complete, outcome.log
+    rows = Shop(large.server, "", f"{large.namespace}_parts", large.folder).table("parts").scan()
+    assert Counter(rows.to_arrow()["id"].to_pylist()) == Counter(range(1, ACCOUNTS + 1))
+    assert len(list(rows.plan_files())) == 2
+    assert table.pages > table.depth > table.pages // 2
+
+
 @pytest.mark.parametrize(
     ("mebibytes", "readers", "count"),
     [(100, 1, 1), (200, 2, 2), (1000, 2, 2), (5000, 2, 6), (5000, 4, 8), (5000, 3, 6)],
 )
 def test_pieces_keep_all_readers_busy_and_files_below_their_size(mebibytes: int, readers: int, count: int) -> None:
-    table = Table("shop", "t", (Column("id", "int8", nullable=False),), ("id",), 100, mebibytes * 128)
+    table = Table("shop", "t", (Column("id", "int8", nullable=False),), ("id",), 100, mebibytes * 128, mebibytes * 128)
     found = parquet.pieces(table, None, 256 << 20, readers)
     assert len(found) == count
     assert len(set(found)) == count

@@ -52,7 +52,7 @@ def pieces(table: Table, condition: str | None, file_bytes: int, readers: int = 
     """
     # Compressed and encoded, rows take about a quarter of their place in the source's blocks.
     count = (table.block_bytes // (4 * file_bytes * readers) + 1) * readers if condition is None else 1
-    bounds = [table.pages * number // count for number in range(1, count)]
+    bounds = [table.depth * number // count for number in range(1, count)]
     if not bounds:
         return [condition]
     ends = [f" and ctid < '({end},0)'" for end in bounds]

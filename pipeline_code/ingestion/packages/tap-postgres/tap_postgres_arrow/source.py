@@ -38,12 +38,17 @@ select c.relname::text, a.attname::text, t.typname::text, a.attnotnull,
        case when a.atttypmod >= 0 then a.atttypmod else b.typmod end as typmod,
        coalesce(array_position(i.indkey::int2[], a.attnum), -1)::int as key_position,
        (pg_table_size(c.oid) / greatest(c.reltuples, 1))::bigint as row_bytes,
-       (pg_relation_size(c.oid) / current_setting('block_size')::bigint)::bigint as pages
+       (coalesce(parts.together, pg_relation_size(c.oid)) / current_setting('block_size')::bigint)::bigint as pages,
+       (coalesce(parts.largest, pg_relation_size(c.oid)) / current_setting('block_size')::bigint)::bigint as depth
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 join base b on b.oid = a.atttypid
 join pg_type t on t.oid = b.root
+left join lateral (
+  select sum(pg_relation_size(p.relid)) as together, max(pg_relation_size(p.relid)) as largest
+  from pg_partition_tree(c.oid) p where p.isleaf
+) parts on c.relkind = 'p'
 left join pg_index i on i.indrelid = c.oid and i.indisprimary
 where n.nspname = {schema} and c.relkind in ('r', 'p') and not c.relispartition
   and has_table_privilege(c.oid, 'select')
@@ -67,7 +72,9 @@ class Table:
     row_bytes: int
     """Mean size of a row as the source stores it; 0 if it does not know."""
     pages: int
-    """Blocks of the table without its long values; 0 for a partitioned one, whose partitions hold them."""
+    """Blocks of the table, or of its partitions together, without its long values."""
+    depth: int
+    """Blocks of the table, or of the largest of its partitions: no row's `ctid` is beyond."""
     prefix: str = ""
     """What the stream's name has before the table's."""
 
@@ -145,10 +152,10 @@ class Source:
         """Return the tables of `schema` that the user may read, by name."""
         columns: dict[str, list[Column]] = {}
         keys: dict[str, list[tuple[int, str]]] = {}
-        sizes: dict[str, tuple[int, int]] = {}
+        sizes: dict[str, tuple[int, int, int]] = {}
         rows = self.connection.query(_COLUMNS_SQL.format(schema=literal(schema)))
-        for table, name, base_type, not_null, typmod, key_position, row_bytes, pages in rows:
-            sizes[table] = row_bytes, pages
+        for table, name, base_type, not_null, typmod, key_position, row_bytes, pages, depth in rows:
+            sizes[table] = row_bytes, pages, depth
             limits = numeric_limits(typmod) if base_type == "numeric" else (None, None)
             columns.setdefault(table, []).append(Column(name, base_type, not not_null, *limits))
             if key_position >= 0:
