@@ -18,9 +18,11 @@ import pyarrow.parquet as pq
 import pytest
 import reading
 from exports import Exports
+from pyiceberg.catalog import load_catalog
 from tap_files.errors import FilesError
 from tap_files.store import Store
 from tap_files.tap import TapFiles
+from target_iceberg.replay import replay
 
 START = 1_790_000_000
 
@@ -125,7 +127,11 @@ def test_a_line_that_is_no_row_is_set_aside_with_what_it_says(exports: Exports) 
     assert set(lines) == {"400,too,many", "401"}
     assert lines["401"]["reason"] == "line 403 has fewer values than the file has columns"
     assert json.loads(lines["401"]["row"]) == {"line": "401", "_file": "people.csv"}
-    assert json.loads(lines["401"]["key"]) == {"_file": "people.csv"}
+    assert json.loads(lines["401"]["key"]) == {}
+    outcome = replay(load_catalog("lake"), exports.namespace, "people")
+    assert (outcome.released, outcome.superseded, outcome.kept) == (0, 0, 2), (
+        "lines are no rows, and not versions of one"
+    )
 
 
 def test_lines_of_another_encoding_are_set_aside_by_their_bytes(exports: Exports) -> None:
@@ -241,6 +247,7 @@ def test_a_value_that_does_not_fit_is_set_aside_where_most_do(exports: Exports) 
     assert (wrong["column"], wrong["value"]) == ("total", "n/a")
     assert json.loads(wrong["row"])["id"] == "300"
     assert json.loads(wrong["key"]) == {"_file": "orders/1.csv", "_row": 301}
+    assert replay(load_catalog("lake"), exports.namespace, "orders").kept == 1
 
 
 @pytest.mark.parametrize(

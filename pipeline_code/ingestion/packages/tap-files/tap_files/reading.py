@@ -148,6 +148,9 @@ class Reading:
             types = {name: str(kind) for name, kind in self.kinds.items() if name not in self.stream.pinned}
             self._state.clear()
             self._state.update({**position.Position.of(self.stream.files).to_state(), COLUMNS: types})
+            if self.stream.files:
+                newest = self.stream.files[-1].modified.isoformat()
+                self._state.update({"replication_key": MODIFIED, "replication_key_value": newest})
 
     def _set_aside(self, file: File, misfits: Any) -> None:
         for misfit in misfits:
@@ -179,7 +182,8 @@ def _record(stream: FileStream, file: File, misfit: Misfit) -> dict[str, Any]:
     """Return a row that can't be sent as a record of the stream `quarantine`."""
     place: dict[str, Any] = {FILE: file.name, **({} if misfit.row is None else {ROW: misfit.row})}
     row = {**misfit.text, **place, **({} if misfit.row is None else {MODIFIED: file.modified.isoformat()})}
-    key = {name: row.get(name) for name in stream.key} if set(stream.key) <= set(row) else place
+    # A line that is no row has no key: two of a file would be taken for versions of one row.
+    key = {name: row[name] for name in stream.key} if set(stream.key) <= set(row) else {}
     return {
         "stream": stream.name,
         "key": json.dumps(key, ensure_ascii=False),

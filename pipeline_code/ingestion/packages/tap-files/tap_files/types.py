@@ -19,6 +19,7 @@ MOST_DIGITS = 38
 SHORT_DIGITS = 18
 """Digits of a decimal that engines hold in 64 bits."""
 LEAST_SCALE = 2
+_BIGINT_DIGITS = 19
 
 _INTEGER = "-?(0|[1-9][0-9]{0,18})"
 _NUMBER = "-?(0|[1-9][0-9]*)(\\.[0-9]+)?"
@@ -144,5 +145,4 @@ def joined(one: ColumnType, other: ColumnType) -> ColumnType:
 
 
 def _whole(kind: ColumnType) -> int:
-    # Of a bigint not its 19 digits: they would turn every sum into a decimal of 38.
-    return SHORT_DIGITS - LEAST_SCALE - 1 if kind.precision is None else kind.precision - (kind.scale or 0)
+    return _BIGINT_DIGITS if kind.precision is None else kind.precision - (kind.scale or 0)
