@@ -27,6 +27,8 @@ from pyiceberg.types import DateType, TimestampType, TimestamptzType
 ROW_GROUP_BYTES = 64 << 20
 """Arrow bytes of a row group; encoded and compressed it is a quarter of that, which is the writer's memory."""
 MOST_ROWS_OF_A_GROUP = 1 << 20
+UPLOAD_BYTES = 16 << 20
+"""Bytes on their way to the store that are not waited for: it takes 10 MiB at once."""
 _CODECS = {"uncompressed": "none"}
 _TEMPORAL = (DateType, TimestampType, TimestamptzType)
 _ENOUGH_TO_JUDGE = 1_000
@@ -38,6 +40,26 @@ def dictionary_columns(batch: pa.RecordBatch) -> list[str]:
         return list(batch.schema.names)
     columns = zip(batch.schema.names, batch.columns, strict=True)
     return [name for name, column in columns if 2 * pc.count_distinct(column).as_py() <= batch.num_rows]
+
+
+class Sent:
+    """Sees to it that a store which is slower than the source is waited for: Arrow keeps what it has not sent."""
+
+    def __init__(self, stream: Any) -> None:
+        """Look after `stream`, an output of pyarrow's."""
+        self._stream, self._waited_at = stream, 0
+
+    def write(self, data: bytes) -> None:
+        """Write, and wait where much is on its way."""
+        self._stream.write(data)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until the store has what was written, if that is much."""
+        written = int(self._stream.tell())
+        if written - self._waited_at >= UPLOAD_BYTES:
+            self._stream.flush()
+            self._waited_at = written
 
 
 class DataFileWriter:
@@ -52,6 +74,7 @@ class DataFileWriter:
         self.path = location_of(table, name)
         self._output = table.io.new_output(self.path)
         self._stream = self._output.create(overwrite=True)
+        self._sent = Sent(self._stream)
         codec = properties.get("write.parquet.compression-codec", "zstd")
         level = properties.get("write.parquet.compression-level")
         self._writer = pq.ParquetWriter(
@@ -73,6 +96,7 @@ class DataFileWriter:
     def write(self, batch: pa.RecordBatch) -> None:
         """Encode rows."""
         self._writer.write_batch(batch, row_group_size=self._group_rows)
+        self._sent.wait()
 
     def close(self) -> DataFile:
         """Finish the file; return its entry for the manifest, with the statistics of its columns."""

@@ -8,11 +8,14 @@ records, stream maps, --about, and telling what is wrong with a configuration.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import datetime as dt
 import gc
 import itertools
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 NAME = "target-iceberg"
 SWITCH_SECONDS = 0.0005
 """How long the importing thread lets others wait, a tenth of Python's default: the tap waits for its answer."""
+M_MMAP_THRESHOLD, LARGE_BYTES = -3, 512 << 10
+"""Of glibc's mallopt(3): blocks from this size on are mapped by themselves."""
 _METADATA = "_sdc_"
 """Columns that the SDK adds or removes begin so."""
 
@@ -142,6 +147,16 @@ class BulkTarget:
         raise SystemExit(128 + number)
 
 
+def give_back_memory() -> None:
+    """Have freed blocks of megabytes go back to the system: kept for reuse, they took 40 MB of 170.
+
+    Before pyarrow is imported. Other C libraries than glibc have no such setting.
+    """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+
+
 def write_state(state: Mapping[str, Any]) -> None:
     """Let go of the state."""
     sys.stdout.write(json.dumps(state) + "\n")
@@ -171,6 +186,7 @@ def main() -> None:
 
         TargetIceberg.cli()
         return
+    give_back_memory()
     gc.disable()  # until everything is imported
     sys.setswitchinterval(SWITCH_SECONDS)
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s | %(levelname)-8s | {NAME} | %(message)s")

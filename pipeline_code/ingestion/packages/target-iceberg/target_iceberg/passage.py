@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self, cast
@@ -14,7 +15,7 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.schema import sanitize_column_names
 from pyiceberg.table import Table
 
-from target_iceberg.datafile import location_of, manifest_entry, statistics_of, without_bounds
+from target_iceberg.datafile import Sent, location_of, manifest_entry, statistics_of, without_bounds
 from target_iceberg.footer import MAGIC, TAIL_BYTES, with_field_ids
 from target_iceberg.pipe import BrokenStreamError
 from target_iceberg.removal import remove
@@ -50,8 +51,9 @@ class Passage:
             return
         try:
             with self._output.create(overwrite=True) as stream:
+                sent = Sent(stream)
                 for chunk in itertools.chain([] if first is None else [first], ready):
-                    stream.write(chunk)
+                    sent.write(chunk)
                 footer = _footer(held)
                 self.metadata = _metadata(footer)
                 changed = with_field_ids(footer, self._ids)
@@ -162,12 +164,15 @@ def _is_promoted(sent: pa.DataType, table: pa.DataType) -> bool:
 
 def _holding_back(chunks: Iterable[bytes], held: bytearray, most: int) -> Iterator[bytes]:
     """Yield the bytes of `chunks` as they come, but for the last `most`, which are left in `held`."""
+    waiting: deque[bytes] = deque()
+    size = 0
     for chunk in chunks:
-        held += chunk
-        if len(held) >= 2 * most:
-            ready = bytes(held[:-most])
-            del held[:-most]
-            yield ready
+        waiting.append(chunk)
+        size += len(chunk)
+        while size - len(waiting[0]) >= most:
+            size -= len(waiting[0])
+            yield waiting.popleft()
+    held += b"".join(waiting)
 
 
 def _footer(held: bytearray) -> bytes:

@@ -23,8 +23,8 @@ READ_AHEAD = 6
 POLL_MILLISECONDS = 50
 PIPE_BYTES = 1 << 20
 """Capacity asked of a pipe, and size of a chunk; Linux lets any user have 1 MiB (fs.pipe-max-size)."""
-CHUNKS_AHEAD = 24
-"""Chunks of a Parquet file held while the table is looked up: about a second of one of the tap's readers."""
+CHUNKS_AHEAD = 8
+"""Chunks of a Parquet file held while the table is looked up: a third of a second of one of the tap's readers."""
 ANSWER = ".answer"
 """Suffix of the pipe in which the tap is told what to send."""
 
@@ -149,8 +149,14 @@ class ParquetPipe:
 
     def _read(self) -> Iterator[bytes]:
         _wait(self._descriptor, self._path)
-        while chunk := os.read(self._descriptor, PIPE_BYTES):
-            yield chunk
+        chunk = bytearray(PIPE_BYTES)
+        view, size = memoryview(chunk), 0
+        while got := os.readv(self._descriptor, [view[size:]]):
+            size += got
+            if size == PIPE_BYTES:
+                yield bytes(chunk)
+                size = 0
+        yield bytes(view[:size])
 
 
 def answer(path: Path, layout: Mapping[str, Any]) -> None:
