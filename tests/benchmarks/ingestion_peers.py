@@ -75,8 +75,8 @@ def duckdb_merge() -> None:
     )
 
 
-def dlt_to_iceberg(backend: str, folder: str, write: str = "replace") -> None:
-    """dlt's sql_database source into an Iceberg table of its filesystem destination, replacing or merging (upsert)."""
+def dlt_to_iceberg(backend: str, folder: str) -> None:
+    """dlt's sql_database source, replacing an Iceberg table of its filesystem destination."""
     os.environ |= {
         "DLT_DATA_DIR": folder, "DLT_PROJECT_DIR": folder, "RUNTIME__DLTHUB_TELEMETRY": "false",
         "RUNTIME__LOG_LEVEL": "WARNING", "ICEBERG_CATALOG__ICEBERG_CATALOG_TYPE": "rest",
@@ -105,13 +105,7 @@ def dlt_to_iceberg(backend: str, folder: str, write: str = "replace") -> None:
         credentials=uri.replace("postgresql://", "postgresql+psycopg2://"), schema="bench", table="orders",
         backend=backend, chunk_size=100_000, reflection_level="full_with_precision", **options,
     )  # fmt: skip
-    hints: dict[str, Any] = {"write_disposition": "replace"}
-    if write == "merge":
-        hints = {
-            "write_disposition": {"disposition": "merge", "strategy": "upsert"}, "primary_key": "id",
-            "incremental": dlt.sources.incremental("updated_at"),
-        }  # fmt: skip
-    table.apply_hints(table_format="iceberg", table_name="orders", **hints)
+    table.apply_hints(write_disposition="replace", table_format="iceberg", table_name="orders")
     dlt.pipeline(
         pipeline_name=f"bench_{backend}", destination=filesystem(), dataset_name=f"dlt_{backend}", pipelines_dir=folder
     ).run(table)
@@ -202,8 +196,6 @@ if __name__ == "__main__":
             duckdb_merge()
         case ["dlt", backend, folder]:
             dlt_to_iceberg(backend, folder)
-        case ["dlt-merge", backend, folder]:
-            dlt_to_iceberg(backend, folder, "merge")
         case ["sling", program]:
             sling_to_iceberg(program)
         case ["adbc"]:

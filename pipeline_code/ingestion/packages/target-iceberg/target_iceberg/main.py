@@ -8,14 +8,11 @@ records, stream maps, --about, and telling what is wrong with a configuration.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import ctypes
 import datetime as dt
 import gc
 import itertools
 import json
 import logging
-import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from target_iceberg import settings
+from target_iceberg import memory, settings
 from target_iceberg.batches import FORMATS, Batch, contract_or_default
 from target_iceberg.imports import rarely_used
 from target_iceberg.settings import Settings
@@ -35,8 +32,6 @@ if TYPE_CHECKING:
 NAME = "target-iceberg"
 SWITCH_SECONDS = 0.0005
 """How long the importing thread lets others wait, a tenth of Python's default: the tap waits for its answer."""
-M_MMAP_THRESHOLD, LARGE_BYTES = -3, 512 << 10
-"""Of glibc's mallopt(3): blocks from this size on are mapped by themselves."""
 _METADATA = "_sdc_"
 """Columns that the SDK adds or removes begin so."""
 
@@ -135,6 +130,7 @@ class BulkTarget:
                 self._intakes[message["stream"]].replace()
 
     def _continue_with_the_sdk(self, lines: Iterator[str]) -> None:
+        memory.keep()
         from target_iceberg.target import TargetIceberg
 
         target = TargetIceberg(config=dict(self._config), run=self.run)
@@ -145,16 +141,6 @@ class BulkTarget:
         if self._connecting.done() and self._connecting.exception() is None:
             self._connecting.result().discard()
         raise SystemExit(128 + number)
-
-
-def give_back_memory() -> None:
-    """Have freed blocks of megabytes go back to the system: kept for reuse, they took 40 MB of 170.
-
-    Before pyarrow is imported. Other C libraries than glibc have no such setting.
-    """
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    with contextlib.suppress(AttributeError):
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def write_state(state: Mapping[str, Any]) -> None:
@@ -186,7 +172,7 @@ def main() -> None:
 
         TargetIceberg.cli()
         return
-    give_back_memory()
+    memory.give_back()
     gc.disable()  # until everything is imported
     sys.setswitchinterval(SWITCH_SECONDS)
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s | %(levelname)-8s | {NAME} | %(message)s")

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from target_iceberg import memory
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -105,6 +107,7 @@ def read(path: Path) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
     source = _Reader(path)
+    memory.keep()
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
