@@ -83,7 +83,7 @@ def test_jsonl_batches_are_read(new_shop: Callable[[], Shop], tmp_path: Path) ->
 
 
 def test_large_read_is_several_files_and_one_commit(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tap_postgres_arrow.bulk.FILE_BYTES", 1)
+    monkeypatch.setattr("headwater_tap.bulk.FILE_BYTES", 1)
     monkeypatch.setattr("tap_postgres_arrow.arrow.READ_BYTES", 1)
     shop.execute("insert into shop.orders select i, 'placed', 1, null, now() from generate_series(1001, 10000) i")
     messages = shop.extract()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,25 +22,31 @@ Announcement = tuple[str, list[str]]
 """Format and addresses of a BATCH message."""
 
 
+def place(stream: str, config: Mapping[str, Any]) -> tuple[Path, str]:
+    """Return the folder of a stream's pipes and files, and what their names begin with. `config` is `batch_config`."""
+    root, prefix = local_folder(config["storage"]["root"]), config["storage"].get("prefix")
+    # A stream's name may hold what a file's may not.
+    return root, f"{prefix if prefix is not None else ''}{stream}".replace("/", "_")
+
+
 def hand_over(
-    stream: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch], config: Mapping[str, Any]
+    stream: str, schema: Callable[[], pa.Schema], batches: Iterable[pa.RecordBatch], config: Mapping[str, Any]
 ) -> Iterator[Announcement]:
     """Yield what holds a stream's rows, to be announced before the next is asked for. `config` is `batch_config`.
 
+    `schema` is called after a pipe is announced: the target need not wait for what it imports.
     `parquet` are plain files of about FILE_BYTES below a local folder, for any target. `arrow` and `pipe` are an Arrow
     stream in a named pipe, announced before its first byte: the target reads while the tap writes.
     """
-    root, prefix = local_folder(config["storage"]["root"]), config["storage"].get("prefix")
-    # A stream's name may hold what a file's may not.
-    name = f"{prefix if prefix is not None else ''}{stream}".replace("/", "_")
+    root, name = place(stream, config)
     match config["encoding"]["format"]:
         case "arrow" | "pipe":
             with handover.named_pipe(root / f"{name}-{uuid.uuid4()}.arrow") as path:
                 yield "arrow", [path.as_uri()]
                 sys.stdout.flush()
-                handover.send(path, schema, batches)
+                handover.send(path, schema(), batches)
         case "parquet":
-            yield from _files(root, name, schema, batches)
+            yield from _files(root, name, schema(), batches)
         case other:
             raise ValueError(f"batch_config.encoding.format {other!r}: {', '.join(FORMATS)} are possible")
 

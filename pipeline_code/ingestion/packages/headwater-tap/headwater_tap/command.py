@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlparse
 
 FORMATS = ("pipe", "arrow", "parquet")
@@ -58,6 +58,32 @@ def read_config(options: argparse.Namespace) -> dict[str, Any]:
     for name in options.config:
         given |= json.loads(Path(name).read_text(encoding="utf-8"))
     return given
+
+
+class Work(Protocol):
+    """One run of a tap over all selected streams."""
+
+    def discover(self) -> dict[str, Any]:
+        """Return the catalog."""
+
+    def sync(self, wanted: Mapping[str, Any] | None, state: Mapping[str, Any]) -> None:
+        """Send what the catalog `wanted` selects (None: everything) from where `state` stands."""
+
+    def close(self) -> None:
+        """End the run."""
+
+
+def run(work: Work, arguments: argparse.Namespace) -> None:
+    """Discover or sync, as `parse` has found, and close."""
+    try:
+        if arguments.discover:
+            sys.stdout.write(json.dumps(work.discover(), indent=2, ensure_ascii=False) + "\n")
+            return
+        wanted = None if arguments.catalog is None else json.loads(Path(arguments.catalog).read_text(encoding="utf-8"))
+        state = {} if arguments.state is None else json.loads(Path(arguments.state).read_text(encoding="utf-8"))
+        work.sync(wanted, state)
+    finally:
+        work.close()
 
 
 def is_bulk(batches: Any) -> bool:

@@ -5,17 +5,14 @@ Records, stream maps, --about, and telling what is wrong with a configuration ar
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from headwater_tap import apart
-from headwater_tap.command import Output, parse, read_config, read_positions
+from headwater_tap.command import Output, parse, read_config, read_positions, run
 from headwater_tap.selection import selection
 
 from tap_files import settings
@@ -93,20 +90,6 @@ class BulkRun:
         self._output.state(state)
 
 
-def run(config: Mapping[str, Any], arguments: argparse.Namespace) -> None:
-    """Discover or sync."""
-    work = BulkRun(config)
-    try:
-        if arguments.discover:
-            sys.stdout.write(json.dumps(work.discover(), indent=2, ensure_ascii=False) + "\n")
-            return
-        wanted = None if arguments.catalog is None else json.loads(Path(arguments.catalog).read_text(encoding="utf-8"))
-        state = {} if arguments.state is None else json.loads(Path(arguments.state).read_text(encoding="utf-8"))
-        work.sync(wanted, state)
-    finally:
-        work.close()
-
-
 def main() -> None:
     """Run the tap; exit with 1 and one line of what is wrong with files or settings."""
     options = parse(sys.argv[1:])
@@ -120,7 +103,7 @@ def main() -> None:
         return
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s | %(levelname)-8s | {NAME} | %(message)s")
     try:
-        run(config, options)
+        run(BulkRun(config), options)
     except FilesError as error:
         logging.error("%s", error)
         sys.exit(1)

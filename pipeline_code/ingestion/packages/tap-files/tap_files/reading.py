@@ -139,7 +139,7 @@ class Reading:
     def hand_over(self, batches: Mapping[str, Any]) -> Iterator[bulk.Announcement]:
         """Yield what holds the rows, see headwater_tap.bulk; nothing where there is no new file."""
         if self.contents:
-            yield from bulk.hand_over(self.stream.name, self.arrow_schema, self.batches(), batches)
+            yield from bulk.hand_over(self.stream.name, lambda: self.arrow_schema, self.batches(), batches)
 
     def end(self) -> None:
         """Advance the state: all that is new was read."""

@@ -12,69 +12,46 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlparse
 
-from headwater_tap import handover
+from headwater_tap import bulk, handover
 
-from tap_postgres_arrow import parallel, parquet, settings
+from tap_postgres_arrow import parallel, parquet
 from tap_postgres_arrow.boundary import Key
 from tap_postgres_arrow.engine import Connection
 from tap_postgres_arrow.reading import Reading
 
 if TYPE_CHECKING:
-    import pyarrow.parquet as pq
-
-FILE_BYTES = 64 << 20
-"""Arrow bytes after which a batch file is closed and announced."""
-
-Announcement = tuple[str, list[str]]
-"""Format and addresses of a BATCH message."""
+    import pyarrow as pa
 
 
-def hand_over(reading: Reading, batches: Mapping[str, Any], readers: int) -> Iterator[Announcement]:
+def hand_over(reading: Reading, batches: Mapping[str, Any], readers: int) -> Iterator[bulk.Announcement]:
     """Yield what holds the rows, to be announced before the next is asked for. `batches` is `batch_config`.
 
-    `readers` is how many connections may read a table side by side.
-    `parquet` are plain files of about FILE_BYTES below a local folder, for any target. `arrow` is an Arrow stream in
-    a named pipe. `pipe` is one too, and the target says what it wants in it: Parquet as the engine writes it, or an
-    Arrow stream. Pipes are announced before their first byte: the target reads while the tap writes.
+    `readers` is how many connections may read a table side by side. Into a `pipe` goes what the target says that it
+    wants, Parquet as the engine writes it, or an Arrow stream; the other formats are headwater_tap.bulk's.
     """
-    root = _local_folder(batches["storage"]["root"])
-    prefix = batches["storage"].get("prefix")
-    # A table's name may hold what a file's may not.
-    name = f"{prefix if prefix is not None else ''}{reading.table.stream}".replace("/", "_")
-    match batches["encoding"]["format"]:
-        case "arrow":
-            yield from _arrow_pipe(reading, root, name)
-        case "pipe":
-            if parquet.is_possible(reading):
-                yield from _pipes(reading, root, name, parquet.readers(reading, readers))
-            else:
-                yield from _arrow_pipe(reading, root, name)
-        case "parquet":
-            yield from _files(reading, root, name)
-        case other:
-            raise ValueError(f"batch_config.encoding.format {other!r}: {', '.join(settings.FORMATS)} are possible")
+    if batches["encoding"]["format"] == "pipe" and parquet.is_possible(reading):
+        root, name = bulk.place(reading.table.stream, batches)
+        yield from _pipes(reading, root, name, parquet.readers(reading, readers))
+    else:
+        yield from bulk.hand_over(reading.table.stream, partial(_arrow_schema, reading), reading.batches(), batches)
 
 
-def _arrow_pipe(reading: Reading, root: Path, name: str) -> Iterator[Announcement]:
-    with handover.named_pipe(root / f"{name}-{uuid.uuid4()}.arrow") as path:
-        yield "arrow", [path.as_uri()]
-        sys.stdout.flush()
-        _send_arrow(reading, path)
+def _arrow_schema(reading: Reading) -> pa.Schema:
+    from tap_postgres_arrow.arrow import arrow_schema
+
+    return arrow_schema(reading.columns)
 
 
 def _send_arrow(reading: Reading, path: Path, *others: Path) -> None:
     """Send all rows into the first pipe, and none into the others."""
-    from tap_postgres_arrow.arrow import arrow_schema
-
-    schema = arrow_schema(reading.columns)
+    schema = _arrow_schema(reading)
     handover.send(path, schema, reading.batches())
     for other in others:
         handover.send(other, schema, [])
 
 
-def _pipes(reading: Reading, root: Path, name: str, count: int) -> Iterator[Announcement]:
+def _pipes(reading: Reading, root: Path, name: str, count: int) -> Iterator[bulk.Announcement]:
     """A pipe for each file that the target will store, as many at once as there are readers: `count`."""
     conditions: list[str | None] | None = None
     seen: list[Key] = []
@@ -108,44 +85,3 @@ def _write(
     condition, path = piece
     with handover.watched(path):
         return parquet.write(reading, connection, condition, path, layout)
-
-
-def _files(reading: Reading, root: Path, name: str) -> Iterator[Announcement]:
-    import pyarrow.parquet as pq
-
-    from tap_postgres_arrow.arrow import arrow_schema
-
-    schema = arrow_schema(reading.columns)
-    writer: pq.ParquetWriter | None = None
-    path = root
-    written = 0
-    try:
-        for batch in reading.batches():
-            if writer is None:
-                path, written = root / f"{name}-{uuid.uuid4()}.parquet", 0
-                # The target reads the file once and deletes it: cheap encoding, no statistics.
-                writer = pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=False, write_statistics=False)
-            writer.write_batch(batch)
-            written += batch.nbytes
-            if written >= FILE_BYTES:
-                writer.close()
-                writer = None
-                yield "parquet", [path.as_uri()]
-        if writer is not None:
-            writer.close()
-            writer = None
-            yield "parquet", [path.as_uri()]
-    finally:
-        if writer is not None:
-            writer.close()
-            path.unlink(missing_ok=True)
-
-
-def _local_folder(root: str) -> Path:
-    """Return the folder of a file:// URL or plain path, made if missing; ValueError for any other scheme."""
-    url = urlparse(root)
-    if url.scheme not in {"", "file"}:
-        raise ValueError(f"batch_config.storage.root {root!r}: only a local folder (file:///…) can be used")
-    folder = Path(unquote(url.path))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder.resolve()

@@ -7,17 +7,14 @@ messages (test_bulk.py), read through reading.py and hand over through bulk.py.
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
-import json
 import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from headwater_tap.command import Output, parse, read_config
+from headwater_tap.command import Output, parse, read_config, run
 from headwater_tap.selection import Selection
 from headwater_tap.selection import selection as selected
 
@@ -120,20 +117,6 @@ class BulkRun:
         return settings.read_positions(self._config.get("positions_file"))
 
 
-def run(config: Mapping[str, Any], arguments: argparse.Namespace) -> None:
-    """Discover or sync."""
-    work = BulkRun(config)
-    try:
-        if arguments.discover:
-            sys.stdout.write(json.dumps(work.discover(), indent=2, ensure_ascii=False) + "\n")
-            return
-        wanted = None if arguments.catalog is None else json.loads(Path(arguments.catalog).read_text(encoding="utf-8"))
-        state = {} if arguments.state is None else json.loads(Path(arguments.state).read_text(encoding="utf-8"))
-        work.sync(wanted, state)
-    finally:
-        work.close()
-
-
 def main() -> None:
     """Run the tap."""
     options = parse(sys.argv[1:])
@@ -146,7 +129,7 @@ def main() -> None:
         TapPostgresArrow.cli()
         return
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s | %(levelname)-8s | {NAME} | %(message)s")
-    run(config, options)
+    run(BulkRun(config), options)
 
 
 if __name__ == "__main__":
