@@ -19,10 +19,11 @@ from typing import Any
 
 from headwater_contracts import table_name
 from headwater_contracts.files import ROOT_VARIABLE
-from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
 
+from target_iceberg.lake import connect
 from target_iceberg.orphans import orphans
 from target_iceberg.position import read_position
 from target_iceberg.publish import complete
@@ -83,7 +84,7 @@ def main() -> None:
     again = commands.add_parser("replay", help="try the rows that are set aside once more")
     again.add_argument("stream")
     options = parser.parse_args()
-    lake = load_catalog(options.catalog)
+    lake = connect(options.catalog)
     if options.command == "positions":
         json.dump(positions(lake, options.namespace, options.streams), sys.stdout)
         return

@@ -39,11 +39,10 @@ _METADATA = "_sdc_"
 def connect(chosen: Settings, loaded_at: dt.datetime) -> Run:
     """Return a run on the connected catalog."""
     with rarely_used():
-        from pyiceberg.catalog import load_catalog
-
+        from target_iceberg import lake
         from target_iceberg.run import Run
 
-    catalog = load_catalog(chosen.catalog)
+    catalog = lake.connect(chosen.catalog)
     gc.freeze()  # nothing of what was imported is ever freed: it need not be looked at again
     gc.enable()
     return Run(chosen, catalog, loaded_at)

@@ -8,13 +8,12 @@ from functools import cached_property
 from types import FrameType
 from typing import IO, Any, ClassVar, cast
 
-from pyiceberg.catalog import load_catalog
 from singer_sdk import Target
 from singer_sdk import typing as th
 from singer_sdk.contrib.msgspec import MsgSpecReader
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TargetCapabilities
 
-from target_iceberg import quarantine
+from target_iceberg import lake, quarantine
 from target_iceberg.run import IncompleteStreamError, Run
 from target_iceberg.settings import DEFAULTS, PUBLISH, Settings
 from target_iceberg.sink import IcebergSink
@@ -72,7 +71,7 @@ class TargetIceberg(Target):
             return self._begun
         settings = Settings.of(self.config)
         loaded_at = dt.datetime.fromtimestamp(self.initialized_at / 1000, tz=dt.UTC)
-        return Run(settings, load_catalog(settings.catalog), loaded_at)
+        return Run(settings, lake.connect(settings.catalog), loaded_at)
 
     def go_on(self, schemas: Iterable[dict[str, Any]], lines: Iterator[str]) -> None:
         """Take the rest of an input whose beginning, with `schemas`, the run has taken already."""
