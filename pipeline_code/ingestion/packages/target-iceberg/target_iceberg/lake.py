@@ -11,7 +11,7 @@ ATTEMPTS = 6
 average, 31 s at most: each is a random part of a second, doubled from one to the next."""
 
 
-class Patience(AwsStandardS3RetryStrategy):
+class Patience(AwsStandardS3RetryStrategy):  # type: ignore[misc]
     """Asks the store again where it does not answer, says 5xx, or that it is asked too often."""
 
     def __init__(self) -> None:
