@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -24,8 +24,8 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     "services": {"openjdk-17-jre-headless": "bin:java"},
 }
 """Debian packages that the tests of a part need, with what shows that each is there."""
-SERVICES = Path("tests/pipeline/ingestion/test_crashes_of_services.py")
-"""Tests that need the images of the catalog and MinIO: before `make up` has built them, `pipeline` skips these."""
+SERVICES = "services"
+"""Marks tests of ingestion that need the images of the catalog and MinIO: without them, `pipeline` skips these."""
 SHARED: Mapping[str, tuple[str, ...]] = {"orchestration": ("ingestion/packages/headwater-contracts",)}
 """Packages below pipeline_code/ that an image's code imports from another image's folder."""
 NO_TESTS = 5
@@ -40,6 +40,8 @@ class Suite:
     folders: tuple[Path, ...]
     python: Path
     environment: Mapping[str, str]
+    marker: str | None = None
+    """Only the tests that carry this marker."""
 
 
 @dataclass(frozen=True)
@@ -163,10 +165,10 @@ def image_suite(home: Home, console: Console, part: str, image: str, checkout: P
 
 
 def services_suite(home: Home, console: Console, checkout: Path) -> Suite:
-    """Return the tests of ingestion that need built images, which must be there."""
+    """Return the tests of ingestion that need built images, which must be there, wherever they are."""
     found = image_suite(home, console, "pipeline", "ingestion", checkout)
     environment = {**found.environment, "HEADWATER_SERVICES": "required"}
-    return Suite("platform/ingestion", (checkout / SERVICES,), found.python, environment)
+    return replace(found, title="platform/ingestion", environment=environment, marker=SERVICES)
 
 
 def run_suite(home: Home, console: Console, suite: Suite, expression: str | None, checkout: Path) -> Outcome:
@@ -177,6 +179,7 @@ def run_suite(home: Home, console: Console, suite: Suite, expression: str | None
     argv = [str(suite.python), "-m", "pytest", *map(str, suite.folders), "-v", "--no-header", "--durations=0", "-p",
             "no:cacheprovider", "--durations-min=3600", "--tb=short", f"--junit-xml={report}"]  # fmt: skip
     argv += [] if expression is None else ["-k", expression]
+    argv += [] if suite.marker is None else ["-m", suite.marker]
     console.say(f"=== {suite.title}")
     environment = home.environment() | {"PYTHONUNBUFFERED": "1"} | dict(suite.environment)
     code = 0

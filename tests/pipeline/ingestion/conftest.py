@@ -56,6 +56,18 @@ collect_ignore = [] if "HEADWATER_SOAK_SEED" in os.environ else ["soak"]
 """The long versions take an hour: `make soak` asks for them."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "services: needs the platform's catalog and object store")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what -m did not choose
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need the services, so that none is forgotten where they can be had."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "private_services" in item.fixturenames:
+            item.add_marker("services")
+
+
 def pytest_sessionfinish() -> None:
     shutil.rmtree(_LAKE, ignore_errors=True)
 

@@ -11,6 +11,7 @@ from localstack import image_venv, lifecycle, machine, plan, sql_prompt, testing
 from localstack.console import Console, StepFailed, duration
 from localstack.errors import UsageError
 from localstack.exclusive import exclusive
+from localstack.home import Home
 from localstack.reporting import LocalError
 
 
@@ -153,6 +154,17 @@ def test_no_test_never_counts_as_passed() -> None:
     assert testing.verdict([passed, empty], "a") == []
     assert testing.verdict([empty], "zzz") == ["no test matches k='zzz'"]
     assert testing.verdict([testing.Outcome("unit", 1, (("a", 0.1),))], None) == ["unit: failed"]
+
+
+def test_a_suite_of_marked_tests_runs_only_these(tmp_path: Path) -> None:
+    """Tests that need the catalog and the object store, run nowhere, or with all others a second time."""
+    source = "import pytest\n\n\ndef test_other(): ...\n\n\n@pytest.mark.services\ndef test_marked(): ...\n"
+    (tmp_path / "test_some.py").write_text(source)
+    console = Console("test", tmp_path / "logs", stream=io.StringIO(), plain=True)
+    suite = testing.Suite("platform/ingestion", (tmp_path,), Path(sys.executable), {}, testing.SERVICES)
+    outcome = testing.run_suite(Home(tmp_path), console, suite, None, tmp_path)
+    assert outcome.code == 0
+    assert [name.rpartition(".")[2] for name, _ in outcome.tests] == ["test_marked"]
 
 
 def test_an_unknown_part_of_the_tests() -> None:
