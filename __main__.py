@@ -78,7 +78,7 @@ state = database.connection("meltano")
 moved = IngestionArgs(platform, stack.ingestion, source, state, catalog, storage.store("ingestion"), services)
 Ingestion("ingestion", moved, inside)
 runs, metrics = database.connection("dagster"), cloud.metrics(platform) if stack.kubernetes.kind == "eks" else None
-jobs = OrchestrationArgs(platform, stack.orchestration, runs, engine, source, metrics)
+jobs = OrchestrationArgs(platform, stack.orchestration, runs, engine, source, stack.unconnected, metrics)
 orchestration = Orchestration("orchestration", jobs, inside)
 clients = settings.client_secrets(config, stack.serving)
 metadata, asked_at = database.connection("superset"), login(stack.serving, clients)

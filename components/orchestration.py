@@ -24,6 +24,7 @@ CODE_PORT = 4000
 VERSION = "1.13.27"
 TRINO_USER = "dbt"
 ENVIRONMENT = "dagster-environment"
+UNCONNECTED = "HEADWATER_UNCONNECTED_SOURCES"
 DEFINITIONS = "headwater_dagster.definitions"
 ANY = "0.0.0.0"  # noqa: S104 - all addresses of its pod
 # Who talks to the code location: webserver, daemon and runs, all named dagster.
@@ -40,13 +41,17 @@ RULES = (
 
 @dataclass(frozen=True)
 class OrchestrationArgs:
-    """database: Dagster's own. source: what the new-rows sensor looks at. metrics: None where nobody watches."""
+    """database: Dagster's own. source: what the new-rows sensor looks at. metrics: None where nobody watches.
+
+    unconnected: names of the sources that this stack does not read, for which Dagster then has no steps.
+    """
 
     platform: Platform
     settings: settings.Orchestration
     database: Database
     engine: QueryEngine
     source: Database | None
+    unconnected: tuple[str, ...] = ()
     metrics: Metrics | None = None
 
 
@@ -59,7 +64,7 @@ class Orchestration(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         image, memory = args.platform.image("orchestration"), args.settings
         identity = Identity("dagster", "instance", VERSION, args.platform.namespace)
-        environment = plain_environment(args.database, args.engine, args.source)
+        environment = plain_environment(args.database, args.engine, args.source, args.unconnected)
         if args.metrics is not None:
             environment |= args.metrics.environment()
         passwords = {"DAGSTER_PG_PASSWORD": args.database.password}
@@ -140,7 +145,9 @@ class Orchestration(pulumi.ComponentResource):
         return name
 
 
-def plain_environment(database: Database, engine: QueryEngine, source: Database | None) -> dict[str, pulumi.Input[str]]:
+def plain_environment(
+    database: Database, engine: QueryEngine, source: Database | None, unconnected: Sequence[str] = ()
+) -> dict[str, pulumi.Input[str]]:
     """Return the variables that servers and runs share, without passwords."""
     return {
         "DAGSTER_PG_HOST": database.host,
@@ -154,6 +161,7 @@ def plain_environment(database: Database, engine: QueryEngine, source: Database 
         "LAKE_CATALOG": engine.catalog,
         **engine.environment(),
         **shop_environment(source),
+        **({UNCONNECTED: " ".join(unconnected)} if unconnected else {}),
     }
 
 

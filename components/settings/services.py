@@ -66,8 +66,16 @@ class Services(Model):
     @property
     def stand_ins(self) -> frozenset[str]:
         """Names of the services that the example company has to play."""
+        return self._of("stand_in")
+
+    @property
+    def unconnected(self) -> frozenset[str]:
+        """Names of the services that this stack does not read."""
+        return self._of("none")
+
+    def _of(self, kind: Kind) -> frozenset[str]:
         chosen = {"stripe": self.stripe.kind, "salesforce": self.salesforce.kind}
-        return frozenset(name for name, kind in chosen.items() if kind == "stand_in")
+        return frozenset(name for name, each in chosen.items() if each == kind)
 
 
 def service_contradictions(services: Services, *, example: bool) -> Iterator[tuple[str, object, str]]:

@@ -39,6 +39,12 @@ class Settings(Model):
     example: Example = Example()
     generations: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
 
+    @property
+    def unconnected(self) -> tuple[str, ...]:
+        """Names of the sources that this stack does not read, as the folders of their contracts are called."""
+        example = frozenset[str]() if self.example.enabled else frozenset({"shop"})
+        return tuple(sorted(self.services.unconnected | example))
+
 
 def contradictions(settings: Settings) -> Iterator[tuple[str, object, str]]:
     """Yield path, value and explanation of each setting that another one rules out."""

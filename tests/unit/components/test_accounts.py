@@ -10,8 +10,17 @@ import pulumi
 import pytest
 
 from components import settings
+from components.orchestration import UNCONNECTED
 from components.settings.services import SERVICE_SECRETS
-from tests.unit.components.conftest import SECRET_SIGNATURE, Resource, plain, run_program, stack_config
+from tests.unit.components.conftest import (
+    ROOT,
+    SECRET_SIGNATURE,
+    Resource,
+    aws_program,
+    plain,
+    run_program,
+    stack_config,
+)
 
 KEY = "rk_live_of_the_account"
 PEM = "-----BEGIN PRIVATE KEY-----\nof the account\n-----END PRIVATE KEY-----"
@@ -145,3 +154,41 @@ def test_without_the_example_a_stack_says_what_it_reads() -> None:
     assert "headwater:services.salesforce.kind: 'stand_in' is not allowed" in str(raised.value)
     assert "headwater:services.stripe.kind: 'stand_in' is not allowed" in str(raised.value)
     assert set(SERVICE_SECRETS) <= set(settings.loading.SECRETS)
+
+
+NOTHING = {"stripe": {"kind": "none"}, "salesforce": {"kind": "none"}}
+
+
+def named(resources: list[Resource]) -> str | None:
+    """Return the names of the sources that Dagster is told to leave out."""
+    found: str | None = plain(one(resources, "ConfigMap", "dagster-environment"))["data"].get(UNCONNECTED)
+    return found
+
+
+def test_dagster_knows_which_sources_are_not_connected() -> None:
+    """A step for a source without an account fails in every run, until somebody takes its contracts away."""
+    connected = run({}, {})
+    assert named(connected) is None
+    assert named(run(STRIPE, {"stripeApiKey": KEY})) is None
+    without = run({"stripe": {"kind": "none"}}, {})
+    assert named(without) == "stripe"
+    assert "STRIPE_API_KEY" not in variables(without)
+    # The code location reads the variable once: it has to be replaced.
+    server, before = (one(each, "Deployment", "dagster-code")["spec"]["template"] for each in (without, connected))
+    assert server["metadata"]["annotations"] != before["metadata"]["annotations"]
+
+
+def test_without_the_example_nobody_reads_its_shop() -> None:
+    """The stack for production as it is committed: three sources, and no account with any of them."""
+    assert named(aws_program("prod")[0]) == "salesforce shop stripe"
+    assert named(aws_program("staging")[0]) is None
+
+
+def test_sources_are_called_what_dagster_calls_them() -> None:
+    """A name without contracts, or a variable that Dagster does not read: the steps are there, and fail."""
+    chosen = {"example": '{"enabled": false}', "services": json.dumps(NOTHING)}
+    code = ROOT / "pipeline_code"
+    folders = {path.parent.name for path in (code / "ingestion" / "contracts").glob("*/_source.yml")}
+    assert set(settings.parse(chosen).unconnected) <= folders
+    streams = code / "orchestration" / "headwater_dagster" / "defs" / "ingestion" / "streams.py"
+    assert f'"{UNCONNECTED}"' in streams.read_text()

@@ -7,7 +7,7 @@ PIPELINE_TAG = "headwater/pipeline"
 petco_pipeline = dg.define_asset_job(
     "petco_pipeline",
     selection=dg.AssetSelection.all(),
-    description="Replicates all sources, then builds and tests every model.",
+    description="Replicates all connected sources, then builds and tests every model.",
     # One at a time (dagster.yaml): two would merge into the same tables.
     tags={PIPELINE_TAG: "petco"},
     executor_def=dg.in_process_executor,
