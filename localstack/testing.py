@@ -46,11 +46,18 @@ class Suite:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a suite came to: pytest's exit status, the number of tests, and (name, seconds) of each."""
+    """What a suite came to: pytest's exit status, (name, seconds) of each test, and how many of these were skipped."""
 
     title: str
     code: int
     tests: tuple[tuple[str, float], ...]
+    skipped: int = 0
+
+    def line(self) -> str:
+        """Return the outcome as `make test` shows it at its end."""
+        state = {0: "passed", NO_TESTS: "no tests"}.get(self.code, "FAILED")
+        left_out = f", {self.skipped} of them skipped" if self.skipped else ""
+        return f"{state:<9} {self.title} ({len(self.tests)} tests{left_out})"
 
 
 def parts(only: str | None) -> tuple[str, ...]:
@@ -62,13 +69,12 @@ def parts(only: str | None) -> tuple[str, ...]:
     return (only,)
 
 
-def parse_report(xml: str) -> tuple[tuple[str, float], ...]:
-    """Return (name, seconds) of every test in a JUnit report."""
+def parse_report(xml: str) -> tuple[tuple[tuple[str, float], ...], int]:
+    """Return (name, seconds) of every test in a JUnit report, and how many were skipped."""
     root = ElementTree.fromstring(xml)  # noqa: S314 - our own pytest wrote it
-    return tuple(
-        (f"{case.get('classname', '')}.{case.get('name', '')}", float(case.get("time", "0")))
-        for case in root.iter("testcase")
-    )
+    cases = list(root.iter("testcase"))
+    tests = ((f"{case.get('classname', '')}.{case.get('name', '')}", float(case.get("time", "0"))) for case in cases)
+    return tuple(tests), sum(case.find("skipped") is not None for case in cases)
 
 
 def verdict(outcomes: Sequence[Outcome], expression: str | None) -> list[str]:
@@ -107,8 +113,7 @@ def run(home: Home, console: Console, only: str | None, expression: str | None, 
         console.say(f"  {duration(seconds):>12}  {name}")
     console.say()
     for outcome in outcomes:
-        state = {0: "passed", NO_TESTS: "no tests"}.get(outcome.code, "FAILED")
-        console.say(f"  {state:<9} {outcome.title} ({len(outcome.tests)} tests)")
+        console.say(f"  {outcome.line()}")
     wrong = verdict(outcomes, expression)
     for line in wrong:
         console.say(f"Failed: {line}")
@@ -187,4 +192,5 @@ def run_suite(home: Home, console: Console, suite: Suite, expression: str | None
         process.run(argv, console.say, env=environment, cwd=checkout)
     except process.CommandFailed as failure:
         code = failure.code
-    return Outcome(suite.title, code, parse_report(report.read_text()) if report.exists() else ())
+    tests, skipped = parse_report(report.read_text()) if report.exists() else ((), 0)
+    return Outcome(suite.title, code, tests, skipped)

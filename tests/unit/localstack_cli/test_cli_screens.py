@@ -167,6 +167,18 @@ def test_a_suite_of_marked_tests_runs_only_these(tmp_path: Path) -> None:
     assert [name.rpartition(".")[2] for name, _ in outcome.tests] == ["test_marked"]
 
 
+def test_the_summary_says_how_many_tests_were_skipped(tmp_path: Path) -> None:
+    """ "passed (3 tests)" of tests of which two were not run, for months."""
+    skip = "@pytest.mark.skip(reason='no Go')\n"
+    source = f"import pytest\n\n{skip}def test_a(): ...\n\n{skip}def test_b(): ...\n\ndef test_c(): ...\n"
+    (tmp_path / "test_some.py").write_text(source)
+    console = Console("test", tmp_path / "logs", stream=io.StringIO(), plain=True)
+    suite = testing.Suite("unit", (tmp_path,), Path(sys.executable), {})
+    outcome = testing.run_suite(Home(tmp_path), console, suite, None, tmp_path)
+    assert outcome.line() == "passed    unit (3 tests, 2 of them skipped)"
+    assert testing.Outcome("unit", 0, (("a", 0.1),)).line() == "passed    unit (1 tests)"
+
+
 def test_an_unknown_part_of_the_tests() -> None:
     """`make test only=units` that runs nothing."""
     with pytest.raises(UsageError, match=r"only='units'.*pipeline, platform, unit"):
