@@ -105,6 +105,6 @@ def _disable_services(names: tuple[str, ...], step: Step) -> None:
     """Keep the services of just installed packages from starting with the machine, where systemd runs."""
     if not Path("/run/systemd/system").is_dir():
         return
-    for service in ("docker-registry", "containerd"):
+    for service in ("docker-registry", "containerd", "postgresql", "redis-server"):
         if service in names:
             step.run(["systemctl", "disable", service])
