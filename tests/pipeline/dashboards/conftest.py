@@ -69,6 +69,7 @@ def database() -> Iterator[dict[str, str]]:
             assert server.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < deadline, (folder / "log").read_text()
         yield {
+            "SUPERSET_HOME": str(folder / "superset"),
             "SUPERSET_SECRET_KEY": "a-key-of-the-test-of-32-characters",
             "SUPERSET_DB_HOST": "127.0.0.1",
             "SUPERSET_DB_PORT": str(port),

@@ -53,6 +53,7 @@ class EntryPoint:
             "PYTHONPATH": packages,
             "MELTANO_PROJECT_ROOT": str(PACKAGES.parent),
             "MELTANO_SYS_DIR_ROOT": str(self.folder / "meltano"),
+            "XDG_STATE_HOME": str(self.folder / "state"),  # of the logs of its jobs, else in the home of who tests
             "TARGET_ICEBERG_NAMESPACE": self.namespace,
             **self.source,
         }
