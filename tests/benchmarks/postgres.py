@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.postgres_programs import server_programs
+
 PASSWORD = "benchmark"
 
 
@@ -30,10 +32,7 @@ class Server:
 @contextmanager
 def server() -> Iterator[Server]:
     """Yield a running server with default settings but 1 GB of shared buffers; its data is removed at the end."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if not found:
-        raise FileNotFoundError("PostgreSQL's server programs are needed: apt-get install postgresql-15")
-    programs = found[-1].parent
+    programs = server_programs()
     folder = Path(tempfile.mkdtemp(prefix="headwater-bench-postgres-"))
     (folder / "password").write_text(PASSWORD)
     switch: list[str] = []

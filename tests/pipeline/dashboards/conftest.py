@@ -18,13 +18,14 @@ from typing import Any
 import pytest
 import redis
 
+from tests.postgres_programs import server_programs
+
 sys.path.insert(0, str(Path(__file__).parent))
 from identity_provider import CLIENT, SECRET, Provider, serve
 
 ROOT = Path(__file__).resolve().parents[3]
 POSTGRES = ROOT / "pipeline_code" / "postgres"
 DASHBOARDS = ROOT / "pipeline_code" / "dashboards"
-BINARIES = Path("/usr/lib/postgresql/15/bin")
 CACHE_SERVER = ROOT / "pipeline_code" / "cache" / "cache-server"
 CACHE_PASSWORD = "derivedPassword0123456789"
 ROLES = {"platform": "admin", "analysts": "editor", "everyone": "viewer"}
@@ -40,15 +41,14 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def database() -> Iterator[dict[str, str]]:
     """The environment that names an empty database; a server of its own for this session."""
-    if not (BINARIES / "initdb").exists():
-        pytest.fail(f"{BINARIES}/initdb is missing: install Debian's postgresql-15")
+    programs = server_programs()
     folder, port = Path(tempfile.mkdtemp(prefix="headwater-superset-")), free_port()
     # PostgreSQL refuses to run as root.
     account: list[str] = []
     if os.geteuid() == 0:
         account = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
         shutil.chown(folder, "nobody", "nogroup")
-    path = {"PATH": f"{BINARIES}:{os.environ['PATH']}"}
+    path = {"PATH": f"{programs}:{os.environ['PATH']}"}
     data = folder / "data"
     made = ["initdb", "-D", str(data), "-U", "superset", "--auth=trust", "--no-sync"]
     subprocess.run([*account, *made], env=path, check=True, capture_output=True, cwd="/")
@@ -64,7 +64,7 @@ def database() -> Iterator[dict[str, str]]:
     server = subprocess.Popen(argv, env=path, stdout=log, stderr=log, cwd="/")
     try:
         deadline = time.monotonic() + 60
-        ready = [str(BINARIES / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
+        ready = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
         while subprocess.run(ready, check=False).returncode != 0:
             assert server.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < deadline, (folder / "log").read_text()

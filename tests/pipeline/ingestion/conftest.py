@@ -26,6 +26,7 @@ import pytest
 import services
 
 from tests.lake import Database
+from tests.postgres_programs import server_programs
 
 if TYPE_CHECKING:
     from crash_log import Log  # imports this module
@@ -72,14 +73,6 @@ def pytest_sessionfinish() -> None:
     shutil.rmtree(_LAKE, ignore_errors=True)
 
 
-def _server_programs() -> Path:
-    """Return the folder of the newest PostgreSQL server programs on this machine."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if not found:
-        pytest.fail("These tests need PostgreSQL's server programs: apt-get install postgresql-15", pytrace=False)
-    return found[-1].parent
-
-
 def _run_as_postgres(*command: str) -> None:
     """Run a server program. PostgreSQL refuses to run as root: Debian's user does then."""
     switch = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.geteuid() == 0 else []
@@ -105,7 +98,7 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    programs = _server_programs()
+    programs = server_programs()
     folder = Path(tempfile.mkdtemp(prefix="headwater-postgres-"))
     (folder / "password").write_text(PASSWORD)
     if os.geteuid() == 0:

@@ -14,10 +14,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.postgres_programs import server_programs
+
 ROOT = Path(__file__).resolve().parents[3]
 POSTGRES = ROOT / "pipeline_code" / "postgres"
 SOURCES = ROOT / "pipeline_code" / "sources"
-BINARIES = Path("/usr/lib/postgresql/15/bin")
 sys.path.insert(0, str(SOURCES))
 
 
@@ -49,7 +50,7 @@ class Shop:
         return subprocess.run(
             [str(POSTGRES / "postgres-init"), *arguments],
             env={
-                "PATH": f"{BINARIES}:{os.environ['PATH']}",
+                "PATH": f"{server_programs()}:{os.environ['PATH']}",
                 "PGHOST": "127.0.0.1",
                 "PGPORT": str(self.port),
                 "POSTGRES_SECRETS": str(self.secrets),
@@ -90,8 +91,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Shop]:
-    if not (BINARIES / "initdb").exists():
-        pytest.fail(f"{BINARIES}/initdb is missing: install Debian's postgresql-15")
+    programs = server_programs()
     folder = Path(tempfile.mkdtemp(prefix="headwater-postgres-"))
     secrets, port = folder / "secrets", free_port()
     secrets.mkdir()
@@ -123,7 +123,7 @@ def shop() -> Iterator[Shop]:
                     *(part for name, value in options.items() for part in ("-c", f"{name}={value}")),
                 ],
                 env={
-                    "PATH": f"{BINARIES}:{os.environ['PATH']}",
+                    "PATH": f"{programs}:{os.environ['PATH']}",
                     "PGDATA": str(folder / "data" / "15"),
                     "POSTGRES_SECRETS": str(secrets),
                     "POSTGRES_CONFIG": str(image / "postgresql.conf"),
@@ -134,7 +134,7 @@ def shop() -> Iterator[Shop]:
             )
         )
         deadline = time.monotonic() + 60
-        ready = [str(BINARIES / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
+        ready = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
         while subprocess.run(ready, check=False).returncode != 0:
             assert running[-1].poll() is None, (folder / "log").read_text()
             assert time.monotonic() < deadline, (folder / "log").read_text()
