@@ -7,6 +7,9 @@ import datetime as dt
 import gzip
 import io
 import json
+import os
+import subprocess
+import sys
 import uuid
 from dataclasses import replace
 from decimal import Decimal
@@ -307,3 +310,17 @@ def test_records_say_the_same_as_batches(exports: Exports) -> None:
     assert schemas[0] == schemas[1]
     states = [[each["value"] for each in said if each["type"] == "STATE"] for said in (bulk, messages)]
     assert states[0][-1]["bookmarks"] == states[1][-1]["bookmarks"]
+
+
+def test_records_leave_no_scratch_files(exports: Exports, tmp_path: Path) -> None:
+    """A folder below /tmp a run, with text of the files, on a machine that stays."""
+    exports.put("orders/1.csv", "id,total\n1,1.50\n")
+    (tmp_path / "config.json").write_text(json.dumps({"path": str(exports.root)}))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    command = [sys.executable, "-m", "tap_files.main", "--config", str(tmp_path / "config.json")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(scratch)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert '"RECORD"' in done.stdout
+    assert list(scratch.iterdir()) == []

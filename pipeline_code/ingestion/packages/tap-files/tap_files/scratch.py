@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,11 +13,12 @@ MEMORY = "512MB"
 
 
 class Scratch:
-    """DuckDB without extensions and network, and a folder. Close it after the run."""
+    """DuckDB without extensions and network, and a folder. Close it after the run; else the folder goes with it."""
 
     def __init__(self) -> None:
         """Make both."""
-        self.folder = Path(tempfile.mkdtemp(prefix="tap-files-"))
+        self._temporary = tempfile.TemporaryDirectory(prefix="tap-files-", ignore_cleanup_errors=True)
+        self.folder = Path(self._temporary.name)
         self.duck = duckdb.connect(
             config={
                 "autoinstall_known_extensions": "false",
@@ -48,4 +48,4 @@ class Scratch:
     def close(self) -> None:
         """Remove everything."""
         self.duck.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._temporary.cleanup()
