@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import json
+import logging
 import multiprocessing
 import os
 import signal
@@ -95,16 +96,21 @@ def run_tap(  # noqa: PLR0917 - called by position in another process
 ) -> None:
     """Run the tap with standard output in the named pipe."""
     name = "tap_files" if "path" in config else "tap_postgres_arrow"
-    made, settings_of = importlib.import_module(f"{name}.main").BulkRun, importlib.import_module(f"{name}.settings")
+    main, settings_of = importlib.import_module(f"{name}.main"), importlib.import_module(f"{name}.settings")
 
     _become(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     _become(os.open(pipe, os.O_WRONLY), 1)
     sys.stdout = os.fdopen(1, "w")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     if fault is not None and fault.process == "tap":
         fault.arm(pause)
     settings = settings_of.for_bulk(config)
     assert settings is not None
-    made(settings).sync(None, state)
+    work = main.BulkRun(settings) if name == "tap_files" else main.work_of(settings)
+    try:
+        work.sync(None, state)
+    finally:
+        work.close()
 
 
 def run_target(  # noqa: PLR0917 - called by position in another process

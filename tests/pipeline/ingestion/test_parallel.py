@@ -142,9 +142,9 @@ def test_a_reader_that_is_cut_off_fails_the_run(large: Shop) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault("tap", "after", "tap_postgres_arrow.parquet:write"),
+        Fault("tap", "after", "tap_postgres_arrow.parquet:Statement.write"),
         Fault("tap", "before", "tap_postgres_arrow.parquet:judge"),
-        Fault("target", "after", "target_iceberg.passage:Passage.__init__"),
+        Fault("target", "after", "target_iceberg.passage:Passage._store"),
         Fault("target", "after", "target_iceberg.load:Load.adopt"),
     ],
     ids=str,

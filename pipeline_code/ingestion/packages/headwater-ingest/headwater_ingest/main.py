@@ -1,4 +1,4 @@
-"""Command line: `headwater-ingest [--streams a,b] [--full-refresh]`.
+"""Command line: `headwater-ingest [--streams a,b] [--full-refresh]`, or `headwater-ingest --reads-for SHARE`.
 
 Started by Dagster it reports an asset materialization for each stream through Pipes; otherwise it only logs.
 """
@@ -9,7 +9,8 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, PipesContext, open_dagster_pipes
 from headwater_contracts import ContractError, read_sources
@@ -19,6 +20,8 @@ from headwater_ingest.run import Finding, Request, StreamResult, run
 
 CHECK = "contract"
 """Name of the asset check in Dagster."""
+WANTED = "headwater/readers"
+"""Key of the message to Dagster that asks for pods."""
 
 
 def parse_arguments(arguments: Sequence[str]) -> Request:
@@ -28,9 +31,15 @@ def parse_arguments(arguments: Sequence[str]) -> Request:
     parser.add_argument("--full-refresh", action="store_true", help="ignore the state: read and replace everything")
     parser.add_argument("--tap", default="tap-shop", help="extractor in meltano.yml (default: %(default)s)")
     parser.add_argument("--target", default="target-iceberg", help="loader in meltano.yml (default: %(default)s)")
+    parser.add_argument("--reads-for", metavar="SHARE", help="only read for the run that shares its large tables so")
     options = parser.parse_args(arguments)
+    if options.reads_for is not None and (options.streams or options.full_refresh):
+        parser.error(
+            "--reads-for takes no --streams and no --full-refresh: the run that it reads for says what to read"
+        )
     streams = tuple(name for item in options.streams.split(",") if (name := item.strip()))
-    return Request(options.tap, options.target, streams, options.full_refresh, contracts_of(options.tap))
+    contracts = contracts_of(options.tap) if options.reads_for is None else {}
+    return Request(options.tap, options.target, streams, options.full_refresh, contracts, options.reads_for)
 
 
 def contracts_of(tap: str) -> dict[str, str]:
@@ -95,6 +104,13 @@ def check(context: PipesContext, stream: str, contract: str | None, findings: Se
     )
 
 
+def ask(context: PipesContext | None, wanted: Mapping[str, Any]) -> None:
+    """Tell Dagster how many pods the tap would like to have, and for which share; alone the tap reads on as well."""
+    if context is not None:
+        context.report_custom_message({WANTED: dict(wanted)})
+    show(f"a table is large enough for {wanted['pods']} more pods, with --reads-for {wanted['share']}")
+
+
 def show(line: str) -> None:
     """Print a line at once: Dagster and kubectl follow the log."""
     print(line, flush=True)
@@ -104,7 +120,7 @@ def main() -> None:
     """Run; exit with 1 and the reason on standard error if any stream failed."""
     request = parse_arguments(sys.argv[1:])
     with dagster() as context:
-        result = run(request, show)
+        result = run(request, show, lambda wanted: ask(context, wanted))
         for stream in result.streams:
             show(f"{stream.table}: {stream.rows} rows in {stream.seconds:.1f} s, snapshot {stream.snapshot_id}")
             if context is not None:

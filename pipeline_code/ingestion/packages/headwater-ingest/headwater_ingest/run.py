@@ -7,14 +7,18 @@ import os
 import signal
 import subprocess
 import tempfile
+import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from headwater_ingest.logs import LogLine, parse
 
+READERS = "readers.json"
+"""File in a run's folder in which the tap asks for pods that read with it."""
 ERROR_LINES = 20
 """Lines of a failed run's log that its error message repeats."""
 
@@ -23,7 +27,8 @@ ERROR_LINES = 20
 class Request:
     """What to replicate: tap and target as named in meltano.yml; no streams means all that the tap selects.
 
-    `contracts` are the files of the tap's streams that have one: these have to come.
+    `contracts` are the files of the tap's streams that have one: these have to come. `reads_for` names the share of
+    another run that this one only reads for.
     """
 
     tap: str
@@ -31,10 +36,13 @@ class Request:
     streams: tuple[str, ...]
     full_refresh: bool
     contracts: Mapping[str, str] = field(default_factory=dict)
+    reads_for: str | None = None
 
     def command(self) -> list[str]:
         """Return the command. The catalog is discovered anew: a new column of the source must not wait for a cache."""
         options = ["--refresh-catalog", *(["--full-refresh"] if self.full_refresh else [])]
+        if self.reads_for is not None:  # beside the run that it reads for, which alone has a state
+            options.append("--no-state-update")
         return ["meltano", "--log-format", "json", "run", *options, self.tap, self.target]
 
     def environment(self, base: Mapping[str, str], folder: Path) -> dict[str, str]:
@@ -47,8 +55,18 @@ class Request:
             "HEADWATER_BATCH_ROOT": (folder / "batch").as_uri(),
             "HEADWATER_LOAD_REPORT": str(folder / "report.jsonl"),
             "HEADWATER_POSITIONS": "" if self.full_refresh else str(folder / "positions.json"),
+            "HEADWATER_SHARE": json.dumps(self._share(base, folder)),
             **selected,
         }
+
+    def _share(self, base: Mapping[str, str], folder: Path) -> dict[str, Any]:
+        """Return how the tap shares very large tables, in its own words (tap_postgres_arrow.share.Settings)."""
+        if self.reads_for is not None:
+            return {"id": self.reads_for, "reads": True}
+        pods = int(base.get("HEADWATER_READER_PODS") or 0)
+        share = {"id": str(uuid.uuid4()), "pods": pods, "request": str(folder / READERS)}
+        least = base.get("HEADWATER_SHARED_FROM_BYTES")
+        return {**share, "least_bytes": int(least)} if least else share
 
 
 @dataclass(frozen=True)
@@ -166,13 +184,17 @@ def ask_positions(path: Path, streams: Sequence[str]) -> str | None:
     return f"the catalog did not say where the tables stand; nothing was read\n{said}"
 
 
-def run(request: Request, show: Callable[[str], None]) -> RunResult:
-    """Run Meltano to its end, handing each readable log line to `show`. SIGTERM is passed on to Meltano."""
+def run(request: Request, show: Callable[[str], None], wants: Callable[[Mapping[str, Any]], None]) -> RunResult:
+    """Run Meltano to its end, handing each readable log line to `show`. SIGTERM is passed on to Meltano.
+
+    `wants` is called, once at most, with the share and the number of pods that the tap asks for to read with it.
+    """
     errors: deque[LogLine] = deque(maxlen=ERROR_LINES)
     with tempfile.TemporaryDirectory(prefix="headwater-ingest-") as name:
         folder = Path(name)
         if (
             not request.full_refresh
+            and request.reads_for is None
             and (failure := ask_positions(folder / "positions.json", request.streams)) is not None
         ):
             return RunResult((), failure)
@@ -191,7 +213,11 @@ def run(request: Request, show: Callable[[str], None]) -> RunResult:
 
         previous = signal.signal(signal.SIGTERM, forward)
         try:
+            wanted: Path | None = folder / READERS
             for line in process.stdout or ():
+                if wanted is not None and wanted.exists():  # the tap says so, and then a line
+                    wants(json.loads(wanted.read_text(encoding="utf-8")))
+                    wanted = None
                 if (event := parse(line)) is not None:
                     show(str(event))
                     if event.is_error:

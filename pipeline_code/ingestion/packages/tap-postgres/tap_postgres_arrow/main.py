@@ -18,8 +18,9 @@ from headwater_tap.command import Output, parse, read_config, run
 from headwater_tap.selection import Selection
 from headwater_tap.selection import selection as selected
 
-from tap_postgres_arrow import bulk, catalog, settings
+from tap_postgres_arrow import bulk, catalog, settings, share
 from tap_postgres_arrow.log_reading import Followed
+from tap_postgres_arrow.reader import Reader
 from tap_postgres_arrow.reading import Reading
 from tap_postgres_arrow.source import Source, Table
 
@@ -34,12 +35,16 @@ class BulkRun:
         self._config = config
         self._started = int(time.time())
         self._output = Output()
+        shared = share.Settings.of(config)
+        self._share = None if shared is None else share.Share(shared, config["share_database"])
         # The log first: all that happened before the snapshot is then in one of the two.
         self._followed = Followed(config) if config.get("publication") else None
         self.source = Source(config)
 
     def close(self) -> None:
-        """End the connections."""
+        """End the connections, and the share: its readers would wait for more."""
+        if self._share is not None:
+            self._share.close()
         self.source.close()
         if self._followed is not None:
             self._followed.close()
@@ -94,7 +99,7 @@ class BulkRun:
         if reading.is_complete and self._config["emit_activate_version_messages"]:
             self._output.write({"type": "ACTIVATE_VERSION", "stream": name, "version": self._started})
         for layout, manifest in reading.complete(
-            lambda: bulk.hand_over(reading, self._config["batch_config"], self._config["readers"]),
+            lambda: bulk.hand_over(reading, self._config["batch_config"], self._config["readers"], self._share),
             self._output.write,
             lambda: self._output.state(state),
         ):
@@ -117,6 +122,12 @@ class BulkRun:
         return settings.read_positions(self._config.get("positions_file"))
 
 
+def work_of(config: Mapping[str, Any]) -> BulkRun | Reader:
+    """Return the run that a configuration, as `settings.for_bulk` returned it, asks for."""
+    shared = share.Settings.of(config)
+    return Reader(config, shared) if shared is not None and shared.reads else BulkRun(config)
+
+
 def main() -> None:
     """Run the tap."""
     options = parse(sys.argv[1:])
@@ -129,7 +140,7 @@ def main() -> None:
         TapPostgresArrow.cli()
         return
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s | %(levelname)-8s | {NAME} | %(message)s")
-    run(BulkRun(config), options)
+    run(work_of(config), options)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tap_postgres_arrow.boundary import Key, parse_key
 from tap_postgres_arrow.columns import TEMPORAL, Column, UnrepresentableValueError, quoted
@@ -59,20 +60,31 @@ def pieces(table: Table, condition: str | None, file_bytes: int, readers: int = 
     return [f"ctid >= '({start},0)'{end}" for start, end in zip([0, *bounds], [*ends, ""], strict=True)]
 
 
-def write(
-    reading: Reading, connection: Connection, condition: str | None, path: Path, layout: Mapping[str, Any]
-) -> Statistics:
-    """Write the rows that meet `condition` into the pipe at `path`; return the columns' statistics, see `judge`.
+@dataclass(frozen=True)
+class Statement:
+    """How the engine writes rows: the query that PostgreSQL gets, what becomes of its columns, COPY's options."""
 
-    `layout` is the target's: its `constants` become columns ({name: UTC time in ISO 8601}), `codec` and `level` are
-    the compression. Raises SourceError.
-    """
-    table, columns = reading.table, reading.columns
-    items = [f"cast({quoted(column.name)} as {column.type_name}) as {quoted(column.name)}" for column in columns]
-    items += [f"timestamptz {literal(value)} as {quoted(name)}" for name, value in layout["constants"].items()]
-    rows = max(2_048, min(GROUP_ROWS, GROUP_BYTES // max(table.row_bytes, 1)))
-    options = f"compression {layout['codec']}, compression_level {int(layout['level'])}, row_group_size {rows}"
-    return connection.copy(table.query(columns, condition), ", ".join(items), str(path), options)
+    sql: str
+    items: str
+    options: str
+
+    @classmethod
+    def of(cls, reading: Reading, condition: str | None, layout: Mapping[str, Any]) -> Self:
+        """Return the statement for the rows that meet `condition`.
+
+        `layout` is the target's: its `constants` become columns ({name: UTC time in ISO 8601}), `codec` and `level`
+        are the compression.
+        """
+        table, columns = reading.table, reading.columns
+        items = [f"cast({quoted(column.name)} as {column.type_name}) as {quoted(column.name)}" for column in columns]
+        items += [f"timestamptz {literal(value)} as {quoted(name)}" for name, value in layout["constants"].items()]
+        rows = max(2_048, min(GROUP_ROWS, GROUP_BYTES // max(table.row_bytes, 1)))
+        options = f"compression {layout['codec']}, compression_level {int(layout['level'])}, row_group_size {rows}"
+        return cls(table.query(columns, condition), ", ".join(items), options)
+
+    def write(self, connection: Connection, path: Path) -> Statistics:
+        """Write the rows into the pipe at `path`; return the columns' statistics, see `judge`. Raises SourceError."""
+        return connection.copy(self.sql, self.items, str(path), self.options)
 
 
 def judge(reading: Reading, condition: str | None, statistics: Statistics) -> Key | None:

@@ -23,7 +23,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 _TYPES: Mapping[str, type] = {name: type(default) for name, default in DEFAULTS.items()} | dict.fromkeys(
-    (*REQUIRED, "positions_file", "publication", "sslrootcert"), str
+    (*REQUIRED, "positions_file", "publication", "share", "share_database", "sslrootcert"), str
 )
 
 

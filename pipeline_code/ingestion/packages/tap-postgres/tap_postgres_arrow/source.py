@@ -117,6 +117,19 @@ def numeric_limits(typmod: int) -> tuple[int | None, int | None]:
     return (packed >> 16) & 0xFFFF, (scale ^ 1024) - 1024
 
 
+def connected(config: Mapping[str, Any], shared: str, xmin: int, xmax: int) -> Connection:
+    """Return a connection that sees the snapshot which another one has exported as `shared`. Raises SourceError."""
+    connection = Connection(config, shared)
+    ((found_xmin, found_xmax),) = connection.query(_SEEN_SQL)
+    if (found_xmin, found_xmax) != (xmin, xmax):
+        connection.close()
+        raise SourceError(
+            f"a second connection sees transactions up to {found_xmax}, the first up to {xmax}: it is not "
+            "used, as rows would be lost or doubled. Is there a proxy between, with several servers behind it?"
+        )
+    return connection
+
+
 class Source:
     """The tables of a database, all seen in one snapshot. Close it after the run."""
 
@@ -136,17 +149,13 @@ class Source:
         """Return the name of the run's snapshot, for `connect`. No query may run meanwhile."""
         return self.connection.export_snapshot()
 
+    def seen(self) -> dict[str, Any]:
+        """Return what `connected` takes, to see what this run does. No query may run meanwhile."""
+        return {"shared": self.share(), "xmin": self.snapshot.xmin, "xmax": self.snapshot.xmax}
+
     def connect(self, shared: str) -> Connection:
         """Return a further connection that sees the run's snapshot; close it. Raises SourceError."""
-        connection = Connection(self._config, shared)
-        ((xmin, xmax),) = connection.query(_SEEN_SQL)
-        if (xmin, xmax) != (self.snapshot.xmin, self.snapshot.xmax):
-            connection.close()
-            raise SourceError(
-                f"a second connection sees transactions up to {xmax}, the first up to {self.snapshot.xmax}: it is not "
-                "used, as rows would be lost or doubled. Is there a proxy between, with several servers behind it?"
-            )
-        return connection
+        return connected(self._config, shared, self.snapshot.xmin, self.snapshot.xmax)
 
     def tables(self, schema: str) -> tuple[Table, ...]:
         """Return the tables of `schema` that the user may read, by name."""

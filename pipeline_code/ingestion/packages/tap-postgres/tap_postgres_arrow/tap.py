@@ -75,6 +75,17 @@ class TapPostgresArrow(Tap):
             description="How many connections read a large table side by side, into a file each.",
         ),
         th.Property(
+            "share",
+            th.StringType,
+            description="Which pods read very large tables together, as JSON; headwater-ingest sets it. Bulk only.",
+        ),
+        th.Property(
+            "share_database",
+            th.StringType,
+            secret=True,
+            description="URL of the PostgreSQL database through which these pods share the work.",
+        ),
+        th.Property(
             "emit_activate_version_messages",
             th.BooleanType,
             default=DEFAULTS["emit_activate_version_messages"],

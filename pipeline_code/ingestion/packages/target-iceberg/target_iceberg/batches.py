@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 from headwater_contracts import Contract, ContractError, Write
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from target_iceberg.intake import Intake, Refusal
 
-FORMATS = frozenset({"arrow", "parquet", "pipe"})
+FORMATS = frozenset({"arrow", "parquet", "pipe", "split", "stored"})
 """`parquet` are files. `arrow` are Arrow IPC streams: a named pipe that the tap still writes, or a file. `pipe` is a
-named pipe that holds what the target asks for: Parquet, which passes as it is, or an Arrow stream."""
+named pipe that holds what the target asks for: Parquet, which passes as it is, or an Arrow stream. `split` is the same
+of a table that other pods read, too: the answer says where they may store files beside it. `stored` are these files."""
 READ_ROWS = 65_536
 """Rows of a batch file that are held at a time."""
 FILE_BYTES = 256 << 20
@@ -34,22 +35,35 @@ class Batch:
 
     def __init__(self, layout: str, manifest: Sequence[str], contract: Contract, loaded_at: dt.datetime) -> None:
         """Open pipes, and answer their tap, so that it writes while the table is looked up."""
-        self._layout = layout
-        self._paths = [_local_path(url) for url in manifest]
+        self._layout, self._manifest = layout, manifest
+        self._constants = {LOADED_AT: loaded_at.isoformat()}
         self._passing: list[pipe.ParquetPipe] = []
-        if layout != "pipe":
-            return
-        for path in self._paths:
-            if passes(contract):
-                passing = pipe.ParquetPipe(path)
-                constants = {LOADED_AT: loaded_at.isoformat()}
-                passing.begin({"constants": constants, "codec": CODEC, "level": LEVEL, "file_bytes": FILE_BYTES})
-                self._passing.append(passing)
-            else:
+        self._passes = passes(contract)
+        if layout == "pipe":
+            self._answer(self._paths, {} if self._passes else None)
+
+    @property
+    def _paths(self) -> list[Path]:
+        return [_local_path(url) for url in self._manifest]
+
+    def _answer(self, paths: Sequence[Path], more: Mapping[str, Any] | None) -> None:
+        """Ask for Parquet, with `more` for the tap to know; None asks for Arrow."""
+        for path in paths:
+            if more is None:
                 pipe.answer(path, {"format": "arrow"})
+            else:
+                passing = pipe.ParquetPipe(path)
+                passing.begin(
+                    {"constants": self._constants, "codec": CODEC, "level": LEVEL, "file_bytes": FILE_BYTES, **more}
+                )
+                self._passing.append(passing)
 
     def store(self, intake: Intake | Refusal) -> int:
         """Hand the rows to the stream's intake; local files are deleted once read. Returns the number of rows."""
+        if self._layout == "stored":
+            return intake.take_stored(self._manifest)
+        if self._layout == "split":
+            self._answer(self._paths, {"place": intake.place} if self._passes else None)
         rows = intake.receive([passing.chunks() for passing in self._passing]) if self._passing else 0
         for path in [] if self._passing else self._paths:
             for batch in _rows_of(path) if self._layout == "parquet" else pipe.read(path):

@@ -86,8 +86,21 @@ class Intake:
         """
         return sum(self._received(passage) for passage in self.load.receive(files, self.plan.columns))
 
+    @property
+    def place(self) -> dict[str, Any] | None:
+        """Where other pods may store files of the stream as they are read; None where rows are looked at one by one."""
+        return self.load.place(self.plan.columns) if self._takes_files else None
+
+    def take_stored(self, paths: Sequence[str]) -> int:
+        """Take files that others have stored at `place`. Returns the number of rows."""
+        return sum(self._received(passage) for passage in self.load.stored(paths, self.plan.columns))
+
+    @property
+    def _takes_files(self) -> bool:
+        return not self.plan.casts and self._watched is None
+
     def _received(self, passage: Passage) -> int:
-        if passage.rows and not self.plan.casts and self._watched is None and passage.misfit is None:
+        if passage.rows and self._takes_files and passage.misfit is None:
             self.load.adopt(passage)
             self.stored += passage.rows
         else:
@@ -237,6 +250,12 @@ class Refusal:
             for _ in chunks:
                 pass
         return 0
+
+    place = None
+
+    def take_stored(self, paths: Sequence[str]) -> int:
+        """There are none: nobody was told of a place."""
+        raise ValueError(f"{self.contract.stream}: files {list(paths)} were stored for a stream that takes none")
 
     def set_aside(self, rejected: Rejected) -> None:
         """Drop a row."""

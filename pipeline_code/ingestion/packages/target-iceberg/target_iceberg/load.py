@@ -17,9 +17,11 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 
 from target_iceberg import publish
+from target_iceberg.datafile import location_of
 from target_iceberg.deletes import Keys
 from target_iceberg.merge import delete_files, kept_rows
 from target_iceberg.mode import WriteMode
+from target_iceberg.orphans import load_of
 from target_iceberg.part import Layout, Part, file_name
 from target_iceberg.passage import Passage, receive
 from target_iceberg.position import Position, read_position, settled
@@ -108,6 +110,22 @@ class Load:
     def receive(self, files: Sequence[Iterable[bytes]], columns: Mapping[str, str]) -> list[Passage]:
         """Store Parquet files as they come, beside the table. `columns`: name in the file → name in the table."""
         return receive(self._table, files, self._new_file, {**columns, LOADED_AT: LOADED_AT})
+
+    def place(self, columns: Mapping[str, str]) -> dict[str, Any] | None:
+        """Return what others need to store files of this load as `receive` does; None where none could be adopted."""
+        if not self._table.spec().is_unpartitioned():
+            return None
+        columns = {**columns, LOADED_AT: LOADED_AT}
+        return {"table": list(self._table.name()), "load": self._number, "run_id": self._run_id, "columns": columns}
+
+    def stored(self, paths: Sequence[str], columns: Mapping[str, str]) -> Iterator[Passage]:
+        """Yield the files that others have stored at `place`. ValueError for one that is not of this load."""
+        for path in paths:
+            name = path.rpartition("/")[2]
+            if load_of(name) != (self._number, self._run_id) or path != location_of(self._table, name):
+                raise ValueError(f"{path} was not stored for load {self._number} of run {self._run_id}")
+            columns = {**columns, LOADED_AT: LOADED_AT}
+            yield Passage.stored(self._table, path, next(self._numbers), columns)
 
     def adopt(self, passage: Passage) -> None:
         """Make a file that was received part of the load."""

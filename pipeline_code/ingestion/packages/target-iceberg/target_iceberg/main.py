@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from target_iceberg import memory, settings
 from target_iceberg.batches import FORMATS, Batch, contract_or_default
 from target_iceberg.imports import rarely_used
+from target_iceberg.piece import is_piece, store_piece
 from target_iceberg.settings import Settings
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ class BulkTarget:
             if not self._is_plain(message):
                 self._continue_with_the_sdk(itertools.chain([line], lines))
                 return
-            if message["type"] == "BATCH":
+            if is_piece(message):
+                store_piece(self.run.catalog, message)
+            elif message["type"] == "BATCH":
                 self._batch(message)
             elif self._connecting.done():
                 self._take(self.run, message)
@@ -91,7 +94,7 @@ class BulkTarget:
     def _is_plain(self, message: Mapping[str, Any]) -> bool:
         match message:
             case {"type": "BATCH", "encoding": {"format": layout}}:
-                return layout in FORMATS
+                return layout in FORMATS or is_piece(message)
             case {"type": "SCHEMA", "stream": str(), "schema": {"properties": dict(properties)}}:
                 return not any(name.startswith(_METADATA) for name in properties)
             case {"type": "RECORD", "stream": "quarantine"}:

@@ -16,7 +16,7 @@ from pyiceberg.table.locations import load_location_provider
 
 from target_iceberg.position import read_position
 
-_NAME = re.compile(r"(?:^|[/-])load-(\d{8,})-([0-9a-f-]{36})-\d+(?:-deletes)?\.parquet$")
+_NAME = re.compile(r"(?:^|[/-])load-(\d{8,})-([0-9a-f-]{36})-\d+(?:-deletes|-[0-9a-f]{8})?\.parquet$")
 
 
 def load_of(path: str) -> tuple[int, str] | None:

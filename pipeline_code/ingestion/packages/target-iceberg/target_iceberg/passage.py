@@ -29,22 +29,39 @@ READ_ROWS = 65_536
 class Passage:
     """A stored file that is not part of the table yet: `adopt` it, or, as a context, take its `batches`."""
 
-    def __init__(
-        self, table: Table, name: str, number: int, chunks: Iterable[bytes], columns: Mapping[str, str]
-    ) -> None:
-        """Store what comes in `chunks` as data file `name`, the load's `number`th.
+    metadata: pq.FileMetaData
+    rows: int
 
-        `columns`: name in the file → name in the table.
-
-        Nothing is stored of a file without rows. Raises BrokenStreamError for what is no complete Parquet file.
-        """
+    def __init__(self, table: Table, path: str, number: int, columns: Mapping[str, str]) -> None:
+        """Name the file at `path`, the load's `number`th. `columns`: name in the file → name in the table."""
         self._table, self._columns, self.number = table, columns, number
-        self.path = location_of(table, name)
+        self.path = path
         self._output = table.io.new_output(self.path)
         fields = {field.name: field.field_id for field in table.schema().fields}
         self._ids = {sent: fields[stored] for sent, stored in columns.items() if stored in fields}
+
+    @classmethod
+    def stored(cls, table: Table, path: str, number: int, columns: Mapping[str, str]) -> Self:
+        """Return the file that another process has stored at `path`."""
+        found = cls(table, path, number, columns)
+        with found._output.to_input_file().open() as stream:
+            found.metadata = pq.read_metadata(cast(pa.NativeFile, stream))
+        found.rows = found.metadata.num_rows
+        return found
+
+    @classmethod
+    def store(cls, table: Table, name: str, number: int, chunks: Iterable[bytes], columns: Mapping[str, str]) -> Self:
+        """Store what comes in `chunks` as data file `name`.
+
+        Nothing is stored of a file without rows. Raises BrokenStreamError for what is no complete Parquet file.
+        """
+        found = cls(table, location_of(table, name), number, columns)
+        found._store(chunks)
+        return found
+
+    def _store(self, chunks: Iterable[bytes]) -> None:
         held = bytearray()
-        ready = _holding_back(chunks, held, max(HELD_BYTES, HELD_BYTES_OF_A_COLUMN * len(columns)))
+        ready = _holding_back(chunks, held, max(HELD_BYTES, HELD_BYTES_OF_A_COLUMN * len(self._columns)))
         first = next(ready, None)
         if first is None and _metadata(_footer(held)).num_rows == 0:
             self.metadata, self.rows = _metadata(_footer(held)), 0
@@ -60,7 +77,7 @@ class Passage:
                 stream.write(bytes(held[: len(held) - TAIL_BYTES - len(footer)]))
                 stream.write(changed + len(changed).to_bytes(4, "little") + MAGIC)
         except BaseException:
-            remove(table.io, self.path)
+            remove(self._table.io, self.path)
             raise
         self.rows = self.metadata.num_rows
 
@@ -144,7 +161,7 @@ def receive(
     """Store files that come side by side; if one breaks off, none is kept. `new_file` returns a name and a number."""
 
     def store(chunks: Iterable[bytes]) -> Passage:
-        return Passage(table, *new_file(), chunks, columns)
+        return Passage.store(table, *new_file(), chunks, columns)
 
     with ThreadPoolExecutor(len(files), "passage") as threads:
         coming = [threads.submit(store, chunks) for chunks in files]

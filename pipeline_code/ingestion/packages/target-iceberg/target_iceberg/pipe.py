@@ -140,6 +140,10 @@ class ParquetPipe:
     def begin(self, layout: Mapping[str, Any]) -> None:
         """Answer the tap, and begin to read."""
         answer(self._path, {**layout, "format": "parquet"})
+        self.start()
+
+    def start(self) -> None:
+        """Begin to read what the tap writes unasked."""
         self._ahead = _Ahead(self._read, CHUNKS_AHEAD)
 
     def chunks(self) -> Iterator[bytes]:

@@ -1,0 +1,36 @@
+"""A piece of a table that this process stores for another run, which adopts the file and commits it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+from target_iceberg import pipe
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+
+
+def is_piece(message: Mapping[str, Any]) -> bool:
+    """Whether a message announces a piece."""
+    match message:
+        case {"type": "BATCH", "encoding": {"format": "piece", "place": dict()}, "manifest": [str()]}:
+            return True
+    return False
+
+
+def store_piece(catalog: Catalog, message: Mapping[str, Any]) -> None:
+    """Store what comes through the pipe at the place that the target of the run that leads has named; tell the tap."""
+    from target_iceberg.part import file_name
+    from target_iceberg.passage import Passage
+
+    place = message["encoding"]["place"]
+    path = Path(unquote(urlparse(message["manifest"][0]).path))
+    passing = pipe.ParquetPipe(path)
+    passing.start()
+    table = catalog.load_table(tuple(place["table"]))
+    name = file_name(place["load"], place["run_id"], place["number"], f"-{place['attempt']}")
+    stored = Passage.store(table, name, place["number"], passing.chunks(), place["columns"])
+    pipe.answer(path, {"path": stored.path if stored.rows else None})
