@@ -109,6 +109,7 @@ def run_container(args: IngestionArgs) -> Container:
         image=args.platform.image("ingestion"),
         resources=Resources(args.settings.cpu, "512Mi", args.settings.memory),
         environment={
+            "HEADWATER_READER_PODS": str(args.settings.reader_pods),
             **shop_environment(args.source),
             **{variable: value for service in args.services for variable, value in service.environment.items()},
             **args.catalog.pyiceberg_environment(),

@@ -10,10 +10,11 @@ from components.settings.base import Cpu, DnsLabel, Model, Quantity
 
 
 class Ingestion(Model):
-    """One ingestion run's limits."""
+    """One ingestion run's limits, and how many further pods of the same may read a very large table with it."""
 
     memory: Quantity = "2Gi"
     cpu: Cpu = "250m"
+    reader_pods: Annotated[int, Field(ge=0, le=64)] = 1
 
 
 class Orchestration(Model):

@@ -25,7 +25,7 @@ def checked(stream, passed, severity="WARN"):
 class IngestionCluster(Cluster):
     def __init__(self, *arguments, template=CRON_JOB, **options):
         super().__init__(*arguments, **options)
-        self.template, self.manifest = template, None
+        self.template, self.manifest, self.manifests = template, None, []
 
     def cron_job(self, name):
         return self.template
@@ -33,6 +33,7 @@ class IngestionCluster(Cluster):
     def create_job(self, manifest):
         super().create_job(manifest)
         self.manifest = manifest
+        self.manifests.append(manifest)
 
 
 def materialize(definitions, cluster, streams):
@@ -68,6 +69,64 @@ def test_reported_streams_become_materializations(definitions):
     assert container["args"] == ["--tap", "tap-shop", "--streams", "orders"]
     assert cluster.manifest["metadata"]["labels"]["headwater/source"] == "shop"
     assert {"DAGSTER_PIPES_CONTEXT", "DAGSTER_PIPES_MESSAGES"} <= {entry["name"] for entry in container["env"]}
+
+
+WANTED = message("report_custom_message", payload={"headwater/readers": {"share": "s-1", "pods": 3}})
+
+
+def test_a_run_that_asks_for_pods_gets_a_job_of_them(definitions):
+    """A very large table is else read by one pod, and nobody sees why it takes so long."""
+    lines = [message("opened", extras={}), WANTED, WANTED, materialized("orders", 12), checked("orders", passed=True)]
+    cluster = IngestionCluster([pod("Running"), done(0)], lines)
+    assert materialize(definitions, cluster, ["orders"]).success
+    run, readers = cluster.manifests
+    assert readers["metadata"]["name"] == f"{run['metadata']['name']}-readers"
+    assert len(readers["metadata"]["name"]) <= 63, "it is a label of its pods"
+    spec = readers["spec"]
+    assert (spec["parallelism"], spec["completions"], spec["backoffLimit"]) == (3, 3, 3)
+    container = spec["template"]["spec"]["containers"][0]
+    assert container["args"] == ["--tap", "tap-shop", "--reads-for", "s-1"]
+    assert readers["metadata"]["labels"].items() >= {"headwater/source": "shop"}.items(), "a rival of the next run"
+    assert not {entry["name"] for entry in container["env"] if entry.get("value") != "old"} & {
+        "DAGSTER_PIPES_CONTEXT",
+        "DAGSTER_PIPES_MESSAGES",
+    }, "only the run reports"
+    assert cluster.deleted == [], "they end by themselves, and their logs stay"
+
+
+def test_readers_that_are_left_are_deleted(definitions, no_wait, monkeypatch):
+    """Pods that no node has taken yet would start for nothing, and the next run would wait for them."""
+    from headwater_dagster.defs.ingestion import readers
+
+    monkeypatch.setattr(readers, "LEAVING_SECONDS", 0.01)
+    cluster = IngestionCluster([pod("Running"), done(0)], [message("opened", extras={}), WANTED])
+    cluster.active_jobs = lambda selector: (
+        [{"metadata": {"name": name}} for name in cluster.created if name.endswith("-readers")]
+        if "run-id" in selector
+        else []
+    )
+    materialize(definitions, cluster, ["orders"])
+    started = [name for name in cluster.created if name.endswith("-readers")]
+    assert started
+    assert cluster.deleted == started
+    failed = IngestionCluster([pod("Running"), done(1)], [message("opened", extras={}), WANTED])
+    assert not materialize(definitions, failed, ["orders"]).success
+    assert failed.deleted == [name for name in failed.created if name.endswith("-readers")]
+
+
+def test_a_cluster_that_refuses_readers_stops_no_run(definitions):
+    """A quota must cost time only: the run reads on alone."""
+    lines = [message("opened", extras={}), WANTED, materialized("orders", 12), checked("orders", passed=True)]
+    cluster = IngestionCluster([pod("Running"), done(0)], lines)
+    create = cluster.create_job
+
+    def refuse(manifest):
+        if manifest["metadata"]["name"].endswith("-readers"):
+            raise RuntimeError("exceeded quota")
+        create(manifest)
+
+    cluster.create_job = refuse
+    assert materialize(definitions, cluster, ["orders"]).success
 
 
 def test_findings_of_a_contract_are_a_check_of_the_asset(definitions):

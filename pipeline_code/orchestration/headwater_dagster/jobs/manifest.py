@@ -14,18 +14,22 @@ def job_manifest(
     arguments: Sequence[str],
     environment: Mapping[str, str],
     labels: Mapping[str, str],
+    pods: int = 1,
 ) -> Manifest:
     """Return a Job from the template of `cron_job`, the way `kubectl create job --from` makes it.
 
     The first container's arguments are replaced, `environment` and `labels` are added to what the template has; a
-    variable that the template sets too takes the new value. The pod is tried once: Dagster decides about retries.
+    variable that the template sets too takes the new value. A pod is tried once: Dagster decides about retries. Of
+    several `pods` that do the same each may be replaced once.
     The CronJob owns the Job, so that deleting it takes the Jobs along; as owner only, since it would complain about a
     Job that it controls and did not make.
     """
     metadata = cron_job["metadata"]
     template = copy.deepcopy(dict(cron_job["spec"]["jobTemplate"]))
     spec = template["spec"]
-    spec["backoffLimit"] = 0
+    spec["backoffLimit"] = 0 if pods == 1 else pods
+    if pods > 1:
+        spec |= {"parallelism": pods, "completions": pods}
     spec.setdefault("ttlSecondsAfterFinished", 3600)
     pod = spec["template"]
     pod_metadata = pod.setdefault("metadata", {})

@@ -7,6 +7,7 @@ import dagster as dg
 from headwater_contracts import Contract, Source, Write
 
 from headwater_dagster.defs.ingestion.messages import LogLineMessageReader
+from headwater_dagster.defs.ingestion.readers import Readers
 from headwater_dagster.defs.ingestion.resources import IngestionJobs
 from headwater_dagster.defs.ingestion.streams import RAW_GROUP, raw_key, source_key, sources
 from headwater_dagster.jobs.manifest import job_manifest
@@ -92,13 +93,17 @@ def replicate(
             f"no CronJob {api.namespace}/{ingestion.cron_job}: it holds the template of ingestion; run `make up`",
             allow_retries=False,
         )
-    reader = LogLineMessageReader()
     name = f"{ingestion.cron_job}-{source.name.replace('_', '-')}-{context.run.run_id[:8]}-{secrets.token_hex(2)}"
+    readers = Readers(api, cron_job, name=f"{name}-readers", tap=source.tap, labels=labels, say=context.log.info)
+    reader = LogLineMessageReader(readers.start)
     try:
         clear_the_way(api, rivals(ingestion.cron_job, source), labels, context.log.info, patience)
-        with dg.open_pipes_session(
-            context=context, context_injector=dg.PipesEnvContextInjector(), message_reader=reader
-        ) as session:
+        with (
+            readers,
+            dg.open_pipes_session(
+                context=context, context_injector=dg.PipesEnvContextInjector(), message_reader=reader
+            ) as session,
+        ):
             manifest = job_manifest(
                 cron_job,
                 name=name,

@@ -1,7 +1,7 @@
 """Reads Dagster Pipes messages out of the lines of a pod's log."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,8 +12,10 @@ from dagster_pipes import PIPES_PROTOCOL_VERSION_FIELD, PipesDefaultMessageWrite
 class LogLineMessageReader(dg.PipesMessageReader):
     """Takes each line of the log by `take`; what is no message goes to standard output."""
 
-    def __init__(self) -> None:
+    def __init__(self, wants: Callable[[Mapping[str, Any]], None]) -> None:
+        """`wants` gets the share and the number of `pods` that the run asks for to read with it."""
         self._handler: dg.PipesMessageHandler | None = None
+        self._wants = wants
 
     @contextmanager
     def read_messages(self, handler: dg.PipesMessageHandler) -> Iterator[dict[str, Any]]:
@@ -31,6 +33,9 @@ class LogLineMessageReader(dg.PipesMessageReader):
             print(line, flush=True)
             return True
         self._handler.handle_message(message)
+        match message:
+            case {"params": {"payload": {"headwater/readers": {"share": str(), "pods": int()} as wanted}}}:
+                self._wants(wanted)
         return False
 
     def no_messages_debug_text(self) -> str:

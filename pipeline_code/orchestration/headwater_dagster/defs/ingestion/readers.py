@@ -1,0 +1,66 @@
+"""The pods that read very large tables together with a run: a Job beside its own, made when it asks for them."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+from headwater_dagster.jobs.api import JobApi
+from headwater_dagster.jobs.manifest import Manifest, job_manifest
+
+LEAVING_SECONDS = 10
+"""How long pods may take to notice that the run has ended, before they are deleted with their logs."""
+POLL_SECONDS = 0.5
+
+
+class Readers:
+    """The readers of one run. They cost it nothing where they do not come: it reads on alone."""
+
+    def __init__(
+        self,
+        api: JobApi,
+        cron_job: Manifest,
+        *,
+        name: str,
+        tap: str,
+        labels: Mapping[str, str],
+        say: Callable[..., Any],
+    ) -> None:
+        """Begin without a pod. `name` is the Job's, made from the template of `cron_job` when it is asked for."""
+        self._api, self._cron_job, self._name, self._tap = api, cron_job, name, tap
+        self._labels, self._say = labels, say
+        self._started = False
+
+    def start(self, wanted: Mapping[str, Any]) -> None:
+        """Start as many pods as the run wants; the first wish counts."""
+        if self._started:
+            return
+        self._started = True
+        manifest = job_manifest(
+            self._cron_job,
+            name=self._name,
+            arguments=["--tap", self._tap, "--reads-for", wanted["share"]],
+            environment={},
+            labels=self._labels,
+            pods=wanted["pods"],
+        )
+        try:
+            self._api.create_job(manifest)
+        except Exception as error:  # a quota, or a cluster that is busy: the run goes on without
+            self._say(f"Job {self._name} of {wanted['pods']} readers was refused, the run reads alone: {error}")
+            return
+        self._say(f"Job {self._name}: {wanted['pods']} pods read a large table with this run")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End what is left of them: a pod that no node has taken would else keep the next run waiting."""
+        if not self._started:
+            return
+        selector = ",".join(f"{name}={value}" for name, value in self._labels.items())
+        until = time.monotonic() + (LEAVING_SECONDS if kind is None else 0)
+        while time.monotonic() < until:
+            if self._name not in {job["metadata"]["name"] for job in self._api.active_jobs(selector)}:
+                return
+            time.sleep(POLL_SECONDS)
+        self._api.delete_job(self._name)
