@@ -59,7 +59,7 @@ def _destroy(parser: argparse.ArgumentParser) -> None:
     _flag(parser, "--yes", "do not ask (yes=1)")
 
 
-BENCHMARKS = ("platform", "ingestion", "changes", "large")
+BENCHMARKS = ("platform", "ingestion", "changes", "large", "pods")
 
 
 def _bench(parser: argparse.ArgumentParser) -> None:

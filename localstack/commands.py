@@ -110,7 +110,7 @@ def _bench(home: Home, only: str, *, restart: bool) -> int:
         from localstack import image_venv
 
         python = image_venv.ensure(home, "ingestion", Console("bench", home.logs))
-        module = "ingestion" if only == "ingestion" else "changes"
+        module = "changes" if only == "large" else only
         argv = [sys.executable, "-m", f"tests.benchmarks.{module}", "--python", str(python), "--cache"]
         argv += [str(home.cache / "bench"), "--write", *(["--large"] if only == "large" else [])]
     return subprocess.run(argv, env=home.environment(), cwd=CHECKOUT, check=False).returncode
