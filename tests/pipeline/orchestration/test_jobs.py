@@ -10,7 +10,9 @@ CRON_JOB = {
     "spec": {
         "suspend": True,
         "jobTemplate": {
-            "metadata": {"labels": {"app.kubernetes.io/name": "ingestion"}},
+            "metadata": {
+                "labels": {"app.kubernetes.io/name": "ingestion", "app.kubernetes.io/managed-by": "pulumi"},
+            },
             "spec": {
                 "activeDeadlineSeconds": 21600,
                 "template": {
@@ -119,7 +121,13 @@ class TestManifest:
     def test_is_owned_and_labelled(self, manifest):
         assert manifest["metadata"]["ownerReferences"][0]["uid"] == "u-1"
         for metadata in (manifest["metadata"], manifest["spec"]["template"]["metadata"]):
-            assert metadata["labels"] == {"app.kubernetes.io/name": "ingestion", "headwater/run-id": "run-1"}
+            expected = {"app.kubernetes.io/name": "ingestion", "headwater/run-id": "run-1"}
+            assert metadata["labels"].items() >= expected.items()
+
+    def test_a_run_that_failed_is_no_part_of_the_platform(self, manifest):
+        """`make up` waits for what pulumi manages, and would for a failed Job until it is removed after a day."""
+        assert CRON_JOB["spec"]["jobTemplate"]["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "pulumi"
+        assert manifest["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "dagster"
 
     def test_leaves_the_template_alone(self, manifest):
         container = CRON_JOB["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Manifest = dict[str, Any]
+MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
 def job_manifest(
@@ -46,7 +47,8 @@ def job_manifest(
         "metadata": {
             "name": name,
             "namespace": metadata["namespace"],
-            "labels": {**template_metadata.get("labels", {}), **labels},
+            # Not pulumi, as in the template: a run that failed would count as a part of the platform, and not ready.
+            "labels": {**template_metadata.get("labels", {}), MANAGED_BY: "dagster", **labels},
             "annotations": {
                 **template_metadata.get("annotations", {}),
                 "cronjob.kubernetes.io/instantiate": "manual",
