@@ -285,6 +285,19 @@ def create_shop(server: Server, folder: Path, options: str = "", lake: str = "la
     return shop
 
 
+def with_accounts(server: Server, folder: Path, rows: int, balance: int) -> Iterator[Shop]:
+    """Yield a shop with a table `accounts`, two rows to a block: 36,000 rows are 140 MB, and quickly made."""
+    shop = create_shop(server, folder)
+    shop.execute(
+        "create table shop.accounts (id int primary key, balance int not null, price numeric(8,2), note text)"
+        " with (fillfactor = 10)",
+        f"insert into shop.accounts select i, {balance}, 1, repeat('n', 350) from generate_series(1, {rows}) i",
+        "analyze shop.accounts",
+    )
+    yield shop
+    shop.execute("drop table shop.accounts")
+
+
 @pytest.fixture
 def new_shop(server: Server, tmp_path: Path) -> Callable[..., Shop]:
     return lambda options="", lake="lake": create_shop(server, tmp_path, options, lake)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Server, Shop, contracts, create_shop
+from conftest import Server, Shop, contracts, with_accounts
 from crash_processes import Fault, Outcome, run
 from singer_sdk.exceptions import ConfigValidationError
 from tap_postgres_arrow import parquet
@@ -25,16 +25,8 @@ BALANCE = 100
 
 @pytest.fixture(scope="module")
 def large(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Accounts whose balances always have the same sum, two to a block: a table of 140 MB that is quickly made."""
-    shop = create_shop(server, tmp_path_factory.mktemp("large"))
-    shop.execute(
-        "create table shop.accounts (id int primary key, balance int not null, price numeric(8,2), note text)"
-        " with (fillfactor = 10)",
-        f"insert into shop.accounts select i, {BALANCE}, 1, repeat('n', 350) from generate_series(1, {ACCOUNTS}) i",
-        "analyze shop.accounts",
-    )
-    yield shop
-    shop.execute("drop table shop.accounts")
+    """Accounts whose balances always have the same sum."""
+    yield from with_accounts(server, tmp_path_factory.mktemp("large"), ACCOUNTS, BALANCE)
 
 
 def move(

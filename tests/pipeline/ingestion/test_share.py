@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from conftest import PASSWORD, Server, Shop, contracts, create_shop
+from conftest import PASSWORD, Server, Shop, contracts, with_accounts
 from crash_processes import LONGEST_RUN_SECONDS, Fault, Outcome, run
 from entry_point import EntryPoint, pipes
 from pyiceberg.catalog import load_catalog
@@ -29,16 +29,8 @@ JUDGED = Fault("tap", "after", "tap_postgres_arrow.bulk:judged")
 
 @pytest.fixture(scope="module")
 def large(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Two rows to a block: a table of 140 MB that is quickly made."""
-    shop = create_shop(server, tmp_path_factory.mktemp("share"))
-    shop.execute(
-        "create table shop.accounts (id int primary key, balance int not null, price numeric(8,2), note text)"
-        " with (fillfactor = 10)",
-        f"insert into shop.accounts select i, 1, 1, repeat('n', 350) from generate_series(1, {ROWS}) i",
-        "analyze shop.accounts",
-    )
-    yield shop
-    shop.execute("drop table shop.accounts")
+    """A table that is large enough for several pieces."""
+    yield from with_accounts(server, tmp_path_factory.mktemp("share"), ROWS, 1)
 
 
 @dataclass

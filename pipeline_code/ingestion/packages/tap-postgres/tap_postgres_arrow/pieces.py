@@ -11,7 +11,7 @@ from tap_postgres_arrow import parquet
 from tap_postgres_arrow.boundary import Key
 from tap_postgres_arrow.parquet import Statement, Statistics
 from tap_postgres_arrow.reading import Reading
-from tap_postgres_arrow.share import POLL_SECONDS, Claim, Queue, Share
+from tap_postgres_arrow.share import POLL_SECONDS, Queue, Share
 
 
 @dataclass(frozen=True)
@@ -74,32 +74,31 @@ class Shared:
     """Pieces in a queue that other pods take from. A piece whose reader dies is read by another."""
 
     def __init__(self, queue: Queue, pieces: Sequence[Piece], place: Mapping[str, Any], stream: str, own: int) -> None:
-        """Post them, but for the first `own`. `place` is the target's word for where files of the table are stored."""
+        """Post them; the first `own` are this run's. `place` is the target's word for where files are stored."""
         self._queue, self._pieces = queue, {piece.number: piece for piece in pieces}
         works = {
             number: {"stream": stream, "statement": asdict(piece.statement), "place": place}
             for number, piece in self._pieces.items()
         }
-        self._first: Sequence[Claim] = queue.post(works, list(works)[:own])
-        self._claims: dict[int, Claim] = {}
+        self._first = list(works)[:own]
+        queue.post(works, self._first)
 
     def take(self, most: int) -> Sequence[Piece]:
         """Return what nobody else reads; wait where others still read, and may fail."""
-        found, self._first = list(self._first), ()
+        found, self._first = self._first, []
         while not found:
             while len(found) < most and (claim := self._queue.take()) is not None:
-                found.append(claim)
+                found.append(claim.number)
             if not found:
                 if self._queue.is_done():
                     return ()
                 time.sleep(POLL_SECONDS)
-        self._claims |= {claim.number: claim for claim in found}
-        return [self._pieces[claim.number] for claim in found]
+        return [self._pieces[number] for number in found]
 
     def done(self, pieces: Sequence[Piece]) -> None:
         """Tell the queue."""
         for piece in pieces:
-            self._queue.done(self._claims.pop(piece.number), {})
+            self._queue.done(piece.number, {})
 
     def stored(self) -> Sequence[Stored]:
         """Return what the queue holds of others: of this run's own pieces there is no result."""

@@ -50,7 +50,7 @@ class Reader:
                 if claim is None:
                     time.sleep(POLL_SECONDS)
                 else:
-                    queue.done(claim, self._read(connection, claim))
+                    queue.done(claim.number, self._read(connection, claim))
         finally:
             connection.close()
 

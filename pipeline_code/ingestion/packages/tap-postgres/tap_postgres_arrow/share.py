@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +37,7 @@ _OPTIONS = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepa
 
 @dataclass(frozen=True)
 class Settings:
-    """What `headwater-ingest` says about sharing, in the tap's setting `share`; {} shares nothing.
+    """What `headwater-ingest` says about sharing, in the tap's setting `share`; empty shares nothing.
 
     `request`: the file in which the tap asks for `pods`. `reads`: whether this run reads for the one that leads.
     """
@@ -71,7 +70,7 @@ class Claim:
 
 
 class Queue:
-    """A session with the queue. It may be used by several threads."""
+    """A session with the queue."""
 
     def __init__(self, database: str, share: str) -> None:
         """Connect to `database`, a URL of libpq; SourceError if it can't be reached."""
@@ -79,7 +78,6 @@ class Queue:
 
         self._failed = psycopg2.Error
         self._share, self._held = share, set[int]()
-        self._one_at_a_time = threading.RLock()
         url = database.replace("postgresql+psycopg2://", "postgresql://", 1)  # SQLAlchemy's spelling
         try:
             self._connection = psycopg2.connect(
@@ -95,16 +93,15 @@ class Queue:
 
     def lead(self, seen: Mapping[str, Any]) -> None:
         """Begin the share. `seen` is what others need to see the same rows. What dead runs have left is removed."""
-        with self._one_at_a_time:
-            self._ask("select pg_advisory_lock(hashtext('headwater_share'))")
-            self._ask(_TABLES)
-            for (other,) in self._ask("select id from headwater_share"):
-                if self._ask("select pg_try_advisory_lock(hashtext(%s), %s)", other, LEADS) == [(True,)]:
-                    self._ask("delete from headwater_share where id = %s", other)
-                    self._ask("select pg_advisory_unlock(hashtext(%s), %s)", other, LEADS)
-            self._ask("select pg_advisory_lock(hashtext(%s), %s)", self._share, LEADS)
-            self._ask("insert into headwater_share values (%s, %s)", self._share, json.dumps(seen))
-            self._ask("select pg_advisory_unlock(hashtext('headwater_share'))")
+        self._ask("select pg_advisory_lock(hashtext('headwater_share'))")
+        self._ask(_TABLES)
+        for (other,) in self._ask("select id from headwater_share"):
+            if self._ask("select pg_try_advisory_lock(hashtext(%s), %s)", other, LEADS) == [(True,)]:
+                self._ask("delete from headwater_share where id = %s", other)
+                self._ask("select pg_advisory_unlock(hashtext(%s), %s)", other, LEADS)
+        self._ask("select pg_advisory_lock(hashtext(%s), %s)", self._share, LEADS)
+        self._ask("insert into headwater_share values (%s, %s)", self._share, json.dumps(seen))
+        self._ask("select pg_advisory_unlock(hashtext('headwater_share'))")
 
     def end(self) -> None:
         """End the share: whoever reads for it ends, too."""
@@ -112,47 +109,42 @@ class Queue:
 
     def seen(self) -> dict[str, Any] | None:
         """Return what `lead` was given; None where the share has ended, or its leader."""
-        with self._one_at_a_time:
-            found = self._ask("select seen from headwater_share where id = %s", self._share)
-            if not found:
-                return None
-            if self._take(LEADS):
-                self._release(LEADS)
-                return None
-            return dict(found[0][0])
+        found = self._ask("select seen from headwater_share where id = %s", self._share)
+        if not found:
+            return None
+        if self._take(LEADS):
+            self._release(LEADS)
+            return None
+        return dict(found[0][0])
 
-    def post(self, works: Mapping[int, Mapping[str, Any]], own: Sequence[int]) -> list[Claim]:
-        """Add pieces by their numbers. Returns those that are `own`, which nobody else gets."""
-        with self._one_at_a_time:
-            for number in own:
-                self._take(number)
-            for number, work in works.items():
-                self._ask("insert into headwater_piece values (%s, %s, %s)", self._share, number, json.dumps(work))
-            return [Claim(number, works[number]) for number in own]
+    def post(self, works: Mapping[int, Mapping[str, Any]], own: Sequence[int]) -> None:
+        """Add pieces by their numbers. Those that are `own` are taken already: nobody else gets them."""
+        for number in own:
+            self._take(number)
+        for number, work in works.items():
+            self._ask("insert into headwater_piece values (%s, %s, %s)", self._share, number, json.dumps(work))
 
     def take(self) -> Claim | None:
         """Return a piece that is not read and that nobody reads; None if there is none now."""
-        with self._one_at_a_time:
-            for (number,) in self._open():
-                if number in self._held or not self._take(number):
-                    continue
-                found = self._ask(
-                    "select work from headwater_piece where share = %s and number = %s and result is null",
-                    self._share, number,
-                )  # fmt: skip
-                if found:
-                    return Claim(number, dict(found[0][0]))
-                self._release(number)  # somebody ended it just now
-            return None
-
-    def done(self, claim: Claim, result: Mapping[str, Any]) -> None:
-        """Say what came of a piece that was taken."""
-        with self._one_at_a_time:
-            self._ask(
-                "update headwater_piece set result = %s where share = %s and number = %s",
-                json.dumps(result), self._share, claim.number,
+        for (number,) in self._open():
+            if number in self._held or not self._take(number):
+                continue
+            found = self._ask(
+                "select work from headwater_piece where share = %s and number = %s and result is null",
+                self._share, number,
             )  # fmt: skip
-            self._release(claim.number)
+            if found:
+                return Claim(number, dict(found[0][0]))
+            self._release(number)  # somebody ended it just now
+        return None
+
+    def done(self, number: int, result: Mapping[str, Any]) -> None:
+        """Say what came of a piece that was taken."""
+        self._ask(
+            "update headwater_piece set result = %s where share = %s and number = %s",
+            json.dumps(result), self._share, number,
+        )  # fmt: skip
+        self._release(number)
 
     def is_done(self) -> bool:
         """Whether every piece is read."""
@@ -168,10 +160,9 @@ class Queue:
 
     def clear(self) -> None:
         """Remove all pieces; who still reads one reads it in vain."""
-        with self._one_at_a_time:
-            self._ask("delete from headwater_piece where share = %s", self._share)
-            for number in list(self._held):
-                self._release(number)
+        self._ask("delete from headwater_piece where share = %s", self._share)
+        for number in list(self._held):
+            self._release(number)
 
     def _open(self) -> list[tuple[Any, ...]]:
         return self._ask(
@@ -189,13 +180,12 @@ class Queue:
         self._ask("select pg_advisory_unlock(hashtext(%s), %s)", self._share, number)
 
     def _ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._one_at_a_time:
-            try:
-                with self._connection.cursor() as cursor:
-                    cursor.execute(sql, values or None)
-                    return list(cursor.fetchall()) if cursor.description is not None else []
-            except self._failed as error:
-                raise SourceError(f"the database of Meltano's state, where pieces are shared: {error}") from error
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(sql, values or None)
+                return list(cursor.fetchall()) if cursor.description is not None else []
+        except self._failed as error:
+            raise SourceError(f"the database of Meltano's state, where pieces are shared: {error}") from error
 
 
 class Share:

@@ -40,15 +40,15 @@ class Batch:
         self._passing: list[pipe.ParquetPipe] = []
         self._passes = passes(contract)
         if layout == "pipe":
-            self._answer(self._paths, {} if self._passes else None)
+            self._answer({} if self._passes else None)
 
     @property
     def _paths(self) -> list[Path]:
-        return [_local_path(url) for url in self._manifest]
+        return [local_path(url) for url in self._manifest]
 
-    def _answer(self, paths: Sequence[Path], more: Mapping[str, Any] | None) -> None:
+    def _answer(self, more: Mapping[str, Any] | None) -> None:
         """Ask for Parquet, with `more` for the tap to know; None asks for Arrow."""
-        for path in paths:
+        for path in self._paths:
             if more is None:
                 pipe.answer(path, {"format": "arrow"})
             else:
@@ -63,7 +63,7 @@ class Batch:
         if self._layout == "stored":
             return intake.take_stored(self._manifest)
         if self._layout == "split":
-            self._answer(self._paths, {"place": intake.place} if self._passes else None)
+            self._answer({"place": intake.place} if self._passes else None)
         rows = intake.receive([passing.chunks() for passing in self._passing]) if self._passing else 0
         for path in [] if self._passing else self._paths:
             for batch in _rows_of(path) if self._layout == "parquet" else pipe.read(path):
@@ -93,7 +93,8 @@ def _rows_of(path: Path) -> Iterator[pa.RecordBatch]:
         yield from file.iter_batches(READ_ROWS)
 
 
-def _local_path(url: str) -> Path:
+def local_path(url: str) -> Path:
+    """Return the path of a `file:` URL or plain path. ValueError for any other."""
     parts = urlparse(url)
     if parts.scheme not in {"", "file"}:
         raise ValueError(f"BATCH file {url}: only local files (file:///…) can be read")

@@ -109,14 +109,18 @@ class Load:
 
     def receive(self, files: Sequence[Iterable[bytes]], columns: Mapping[str, str]) -> list[Passage]:
         """Store Parquet files as they come, beside the table. `columns`: name in the file → name in the table."""
-        return receive(self._table, files, self._new_file, {**columns, LOADED_AT: LOADED_AT})
+        return receive(self._table, files, self._new_file, _as_sent(columns))
 
     def place(self, columns: Mapping[str, str]) -> dict[str, Any] | None:
         """Return what others need to store files of this load as `receive` does; None where none could be adopted."""
         if not self._table.spec().is_unpartitioned():
             return None
-        columns = {**columns, LOADED_AT: LOADED_AT}
-        return {"table": list(self._table.name()), "load": self._number, "run_id": self._run_id, "columns": columns}
+        return {
+            "table": list(self._table.name()),
+            "load": self._number,
+            "run_id": self._run_id,
+            "columns": _as_sent(columns),
+        }
 
     def stored(self, paths: Sequence[str], columns: Mapping[str, str]) -> Iterator[Passage]:
         """Yield the files that others have stored at `place`. ValueError for one that is not of this load."""
@@ -124,8 +128,7 @@ class Load:
             name = path.rpartition("/")[2]
             if load_of(name) != (self._number, self._run_id) or path != location_of(self._table, name):
                 raise ValueError(f"{path} was not stored for load {self._number} of run {self._run_id}")
-            columns = {**columns, LOADED_AT: LOADED_AT}
-            yield Passage.stored(self._table, path, next(self._numbers), columns)
+            yield Passage.stored(self._table, path, next(self._numbers), _as_sent(columns))
 
     def adopt(self, passage: Passage) -> None:
         """Make a file that was received part of the load."""
@@ -327,3 +330,8 @@ class Load:
             raise
         finally:
             self._seconds += time.monotonic() - started
+
+
+def _as_sent(columns: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns of a file that a tap writes: those of the stream, and the one that the target asked for."""
+    return {**columns, LOADED_AT: LOADED_AT}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlparse
 
 from target_iceberg import pipe
+from target_iceberg.batches import local_path
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -27,7 +26,7 @@ def store_piece(catalog: Catalog, message: Mapping[str, Any]) -> None:
     from target_iceberg.passage import Passage
 
     place = message["encoding"]["place"]
-    path = Path(unquote(urlparse(message["manifest"][0]).path))
+    path = local_path(message["manifest"][0])
     passing = pipe.ParquetPipe(path)
     passing.start()
     table = catalog.load_table(tuple(place["table"]))
