@@ -173,12 +173,20 @@ class Browser:
         self.call("Input.insertText", text=text)
 
     def click(self, selector: str) -> None:
-        """Click the middle of the first element that `selector` finds, with real mouse events."""
+        """Click the middle of the first element that `selector` finds, with real mouse events.
+
+        Waits until a person could: the element is shown, enabled, at rest, and no other lies over it. A click at
+        where a menu was while it still opened hits something else, and nothing says so.
+        """
         point = self.wait_for(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); if (!e) return null;"
-            "e.scrollIntoView({block: 'nearest'}); const r = e.getBoundingClientRect();"
-            "return r.width ? [r.x + r.width / 2, r.y + r.height / 2] : null })()",
-            f"a visible element {selector}",
+            f"(async () => {{ const e = document.querySelector({json.dumps(selector)}); if (!e) return null;"
+            "const place = () => JSON.stringify(e.getBoundingClientRect());"
+            "const frame = () => new Promise(requestAnimationFrame);"
+            "e.scrollIntoView({block: 'nearest'}); await frame(); const before = place(); await frame(); await frame();"
+            "const r = e.getBoundingClientRect(), x = r.x + r.width / 2, y = r.y + r.height / 2;"
+            "return r.width && place() === before && !e.matches(':disabled, [aria-disabled=true]')"
+            " && e.contains(document.elementFromPoint(x, y)) ? [x, y] : null })()",
+            f"an element {selector} that can be clicked",
             60,
         )
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):

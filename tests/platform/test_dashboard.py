@@ -122,6 +122,8 @@ def test_the_channel_filter_changes_the_numbers(
     open_dashboard(browser, superset)
     browser.click('[data-test="filter-bar"] .ant-select')
     browser.click('.ant-select-item-option[title="app"]')
+    chosen = '[data-test="filter-bar"] .ant-select-selection-item[title="app"]'
+    browser.wait_for(f"!!document.querySelector({json.dumps(chosen)})", "the channel app is chosen", 30)
     browser.click('[data-test="filter-bar__apply-button"]')
     all_channels = totals(trino, endpoints)[1]
     browser.wait_for(
