@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from localstack.home import Home
+
 REGISTRY = "127.0.0.1:5000"
 BUCKET = "lake"
 REGION = "us-east-1"
@@ -31,12 +33,15 @@ PORTS = range(20_000, 32_000)
 
 
 def _tag(image: str) -> str | None:
-    """Return the newest tag of an image in the registry; None without one."""
+    """Return the tag of an image that was pushed last to the registry; None without one."""
     try:
-        with urllib.request.urlopen(f"http://{REGISTRY}/v2/headwater/{image}/tags/list", timeout=5) as answer:
-            return str(json.load(answer)["tags"][-1])
-    except (OSError, KeyError, IndexError, TypeError):
+        with urllib.request.urlopen(f"http://{REGISTRY}/v2/headwater/{image}/tags/list", timeout=30) as answer:
+            tags = [str(tag) for tag in json.load(answer)["tags"] or ()]
+    except (OSError, KeyError):
         return None
+    # The list is in the order of letters, and reproducible images all say that they are of 1970.
+    stored = Home.default().registry / "store/docker/registry/v2/repositories/headwater" / image / "_manifests/tags"
+    return max(tags, key=lambda tag: (stored / tag / "current/link").stat().st_mtime, default=None)
 
 
 def unpack(image: str, cache: Path, folders: tuple[str, ...] = PROGRAMS) -> Path | None:

@@ -172,12 +172,12 @@ def test_an_object_that_the_user_may_not_see_is_left_out(petco: Organisation, ca
 def test_a_bad_answer_is_asked_for_again(petco: Organisation, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from petco.api import faults
 
-    monkeypatch.setattr(faults, "SLOW_S", 0.9)
+    monkeypatch.setattr(faults, "SLOW_S", 2)
     everywhere = [QUERY, f"{QUERY}All", "/salesforce/services/data/v62.0/limits", "/salesforce/services/oauth2/token"]
     for path in everywhere[::-1]:
         petco.faults.plan(faults.Fault(kind, path))
     petco.faults.plan(*(faults.Fault(kind, QUERY + "/01g") for _ in range(2)))
-    petco.replicate(page_rows=200, timeout_seconds=0.6 if kind == "slow" else 30, attempts=6)
+    petco.replicate(page_rows=200, timeout_seconds=1.5 if kind == "slow" else 30, attempts=6)
     assert {name: petco.count(f"salesforce_{name}") for name in STREAMS[1:3]} == {STREAMS[1]: 300, STREAMS[2]: 600}
 
 
