@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 from headwater_tap import apart
 from headwater_tap.announced import POSITIONS_FILE, REPLACES, AnnouncedStream, AnnouncingTap
 from headwater_tap.command import FORMATS
-from headwater_tap.selection import INCREMENTAL, Selection
+from headwater_tap.sdk import plain, selected, write_apart
+from headwater_tap.selection import INCREMENTAL
 from singer_sdk import typing as th
 from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
-from singer_sdk.singerlib import RecordMessage, SchemaMessage
 
 from tap_files.reading import Reading
 from tap_files.settings import DEFAULTS
@@ -49,17 +48,7 @@ class FilesStream(AnnouncedStream):
 
     @cached_property
     def _reading(self) -> Reading:
-        schema = self.effective_schema
-        chosen = {
-            name: each for name, each in schema["properties"].items() if self.mask.get(("properties", name), True)
-        }
-        selection = Selection(
-            {**schema, "properties": chosen},
-            frozenset(schema["properties"]),
-            tuple(self.primary_keys),
-            MODIFIED,
-            self.replication_method,
-        )
+        selection = selected(self)
         if self.replication_method == INCREMENTAL:
             self._found.choose(selection, self.stream_state)
             return self._found
@@ -76,7 +65,7 @@ class FilesStream(AnnouncedStream):
         reading = self._reading
         for batch in reading.batches():
             for row in batch.to_pylist():
-                yield {name: _plain(value) for name, value in row.items()}
+                yield plain(row)
         self._end()
 
     def get_batches(
@@ -92,10 +81,7 @@ class FilesStream(AnnouncedStream):
     def _end(self) -> None:
         reading = self._reading
         for message in apart.messages(reading.misfits):
-            if message["type"] == "SCHEMA":
-                self._tap.write_message(SchemaMessage(message["stream"], message["schema"], message["key_properties"]))
-            else:
-                self._tap.write_message(RecordMessage(message["stream"], message["record"]))
+            write_apart(self._tap, message)
         reading.end()
         self.state_manager.is_flushed = False
 
@@ -144,7 +130,3 @@ class TapFiles(AnnouncingTap):
     def discover_streams(self) -> Sequence[FilesStream]:
         """Return one stream for each folder or name of files."""
         return [FilesStream(self, stream) for stream in self.files.streams()]
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, dt.date) else value  # datetime is a date

@@ -6,11 +6,11 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from headwater_tap.selection import FULL_TABLE, LOG_BASED, Selection
+from headwater_tap.sdk import plain, selected, write_apart
+from headwater_tap.selection import FULL_TABLE, LOG_BASED
 from singer_sdk import Stream
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
 from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.singerlib import RecordMessage, SchemaMessage
 
 from tap_postgres_arrow import bulk, catalog
 from tap_postgres_arrow.reading import Reading
@@ -65,7 +65,7 @@ class PostgresStream(Stream):
         reading = self._reading()
         for batch in reading.complete(reading.batches, self._write_apart, self._write_attempt):
             for row in batch.to_pylist():
-                yield {name: _plain(value) for name, value in row.items()}
+                yield plain(row)
         self.state_manager.is_flushed = False
 
     def get_batches(
@@ -84,31 +84,13 @@ class PostgresStream(Stream):
         self.state_manager.is_flushed = False
 
     def _write_apart(self, message: dict[str, Any]) -> None:
-        if message["type"] == "SCHEMA":
-            self._tap.write_message(SchemaMessage(message["stream"], message["schema"], message["key_properties"]))
-        else:
-            self._tap.write_message(RecordMessage(message["stream"], message["record"]))
+        write_apart(self._postgres, message)
 
     def _write_attempt(self) -> None:
         self.state_manager.is_flushed = False
         self._write_state_message()
 
     def _reading(self) -> Reading:
-        schema = self.effective_schema
-        chosen = {
-            name: each for name, each in schema["properties"].items() if self.mask.get(("properties", name), True)
-        }
-        selection = Selection(
-            {**schema, "properties": chosen},
-            frozenset(schema["properties"]),
-            tuple(self.primary_keys),
-            self.replication_key,
-            self.replication_method,
-        )
         window = dt.timedelta(seconds=self.config["late_window_seconds"])
         make = self._postgres.followed_from_here.reading if self._is_followed else Reading
-        return make(self._source, self._table, selection, self.stream_state, window)
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, dt.date) else value  # datetime is a date
+        return make(self._source, self._table, selected(self), self.stream_state, window)
