@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 from conftest import PASSWORD, Server, Shop
+from networks import Network, network
+from tap_postgres_arrow import engine
 from tap_postgres_arrow.engine import SourceError
 from tap_postgres_arrow.tap import TapPostgresArrow
 
 
 class Relay:
-    """Passes connections on to a server, in pieces of `piece` bytes; cuts them all after `limit` bytes of answers."""
+    """Passes connections on to a server, in pieces of `piece` bytes; cuts them all after `limit` bytes of answers.
 
-    def __init__(self, server: Server, *, piece: int = 65_536, limit: int | None = None) -> None:
-        self._server, self._piece, self._limit = server, piece, limit
+    With a `network` it listens there, and then the network falls silent: nothing is cut.
+    """
+
+    def __init__(
+        self, server: Server, *, piece: int = 65_536, limit: int | None = None, network: Network | None = None
+    ) -> None:
+        self._server, self._piece, self._limit, self._network = server, piece, limit, network
         self.answered = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", 0)) if network is None else network.listen()
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -42,7 +51,10 @@ class Relay:
                 if counts:
                     self.answered += len(data)
                     if self._limit is not None and self.answered > self._limit:
-                        break
+                        if self._network is None:
+                            break
+                        self._network.swallow()
+                        self._limit = None
                 sink.sendall(data)
         except OSError:
             pass
@@ -52,8 +64,8 @@ class Relay:
 
 
 @contextmanager
-def relayed(server: Server, *, piece: int = 65_536, limit: int | None = None) -> Iterator[Relay]:
-    relay = Relay(server, piece=piece, limit=limit)
+def relayed(server: Server, **settings: Any) -> Iterator[Relay]:
+    relay = Relay(server, **settings)
     try:
         yield relay
     finally:
@@ -69,6 +81,41 @@ def test_network_that_is_cut_midway_loads_nothing_and_then_everything(shop: Shop
         assert relay.answered > 500_000, "it was cut while rows were on their way"
     shop.replicate()
     assert shop.count("orders") == 19_001
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a network")
+def test_network_that_swallows_packets_ends_the_run(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody says that the connection is gone: a run that waits for the next row waits for ever."""
+    monkeypatch.setattr(engine, "CLIENT", in_seconds(engine.CLIENT))
+    more = "select i, 'placed', 1, repeat('x', 100), now() from generate_series(2000, 20000) i"
+    shop.execute(f"insert into shop.orders {more}")
+    with network() as quiet, relayed(shop.server, limit=500_000, network=quiet) as relay:
+        with pytest.raises(SourceError, match="PostgreSQL at "):
+            shop.extract_lines(host=quiet.address, port=relay.port)
+        assert relay.answered > 500_000, "it fell silent while rows were on their way"
+    shop.replicate()
+    assert shop.count("orders") == 19_001
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a network")
+def test_question_that_a_network_swallows_ends_the_run(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question is sent again for a quarter of an hour, and while it is, keepalive asks nothing."""
+    monkeypatch.setattr(engine, "CLIENT", in_seconds(engine.CLIENT))
+    with network() as quiet, relayed(shop.server, network=quiet) as relay:
+        tap = TapPostgresArrow(config={**shop.settings, "host": quiet.address, "port": relay.port})
+        tap.discover_streams()
+        quiet.swallow()
+        with pytest.raises(SourceError):
+            tap.source.tables("shop")
+        tap.source.close()
+
+
+def in_seconds(client: str) -> str:
+    """Return libpq's parameters with seconds where they have half minutes."""
+    for long, short in (("idle=30", "idle=1"), ("interval=10", "interval=1"), ("timeout=60000", "timeout=2000")):
+        assert long in client
+        client = client.replace(long, short)
+    return client
 
 
 def test_source_that_answers_slowly_is_waited_for(shop: Shop) -> None:

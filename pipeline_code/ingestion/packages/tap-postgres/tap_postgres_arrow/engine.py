@@ -19,8 +19,12 @@ EXTENSION_PACKAGE = "duckdb_extension_postgres_scanner"
 
 CLIENT = (
     "application_name=headwater-ingestion connect_timeout=15 "
-    "keepalives_idle=30 keepalives_interval=10 keepalives_count=3"  # a network that is gone is noticed in a minute
+    # A network that swallows packets is noticed in a minute, whether an answer is waited for or a question was sent.
+    "keepalives_idle=30 keepalives_interval=10 keepalives_count=3 tcp_user_timeout=60000"
 )
+"""How libpq connects: its own parameters."""
+SERVER = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+"""Settings of a session: a server whose client is gone with its machine lets go of it in a minute."""
 LOCK_TIMEOUT = "10min"
 """How long a table is waited for that a migration of the source has locked."""
 
@@ -62,7 +66,7 @@ class Connection:
         # After two seconds of a query it would be drawn on standard output, between the tap's messages.
         self._duck.execute("set enable_progress_bar = false")
         secret = {name: literal(str(config[name])) for name in ("host", "port", "database", "user", "password")}
-        options = f"{CLIENT} options='-c lock_timeout={LOCK_TIMEOUT}' sslmode={config['sslmode']}"
+        options = f"{CLIENT} options='{SERVER} -c lock_timeout={LOCK_TIMEOUT}' sslmode={config['sslmode']}"
         try:
             # A secret, not a connection string: DuckDB's errors repeat the string.
             self._duck.execute(

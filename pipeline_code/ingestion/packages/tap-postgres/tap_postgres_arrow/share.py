@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tap_postgres_arrow.engine import SourceError
+from tap_postgres_arrow.engine import CLIENT, SERVER, SourceError
 
 POLL_SECONDS = 0.2
 LEAST_BYTES = 1 << 30
@@ -31,8 +31,6 @@ create table if not exists headwater_piece (
   work jsonb not null, result jsonb, primary key (share, number)
 )
 """
-# A server whose client is gone with its machine notices it in a minute.
-_OPTIONS = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 
 
 @dataclass(frozen=True)
@@ -75,14 +73,13 @@ class Queue:
     def __init__(self, database: str, share: str) -> None:
         """Connect to `database`, a URL of libpq; SourceError if it can't be reached."""
         import psycopg2
+        from psycopg2 import extensions
 
         self._failed = psycopg2.Error
         self._share, self._held = share, set[int]()
         url = database.replace("postgresql+psycopg2://", "postgresql://", 1)  # SQLAlchemy's spelling
         try:
-            self._connection = psycopg2.connect(
-                url, application_name="headwater-ingestion", connect_timeout=15, options=_OPTIONS
-            )
+            self._connection = psycopg2.connect(url, **extensions.parse_dsn(CLIENT), options=SERVER)
         except psycopg2.Error as error:
             raise SourceError(f"the database of Meltano's state, where pieces are shared: {error}") from error
         self._connection.autocommit = True
