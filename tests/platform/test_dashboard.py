@@ -121,9 +121,10 @@ def test_the_channel_filter_changes_the_numbers(
     logged_in(browser, superset, "viewer")
     open_dashboard(browser, superset)
     browser.click('[data-test="filter-bar"] .ant-select')
-    browser.click('.ant-select-item-option[title="app"]')
-    chosen = '[data-test="filter-bar"] .ant-select-selection-item[title="app"]'
-    browser.wait_for(f"!!document.querySelector({json.dumps(chosen)})", "the channel app is chosen", 30)
+    option = '.ant-select-item-option[title="app"]'
+    browser.click(option)
+    chosen = f"!!document.querySelector({json.dumps(option + '[aria-selected=true]')})"
+    browser.wait_for(chosen, "the channel app is chosen", 60)
     browser.click('[data-test="filter-bar__apply-button"]')
     all_channels = totals(trino, endpoints)[1]
     browser.wait_for(
