@@ -19,7 +19,12 @@ from localstack.stack import CHECKOUT
 
 PARTS = ("unit", "pipeline", "platform")
 PACKAGES: Mapping[str, Mapping[str, str]] = {
-    "pipeline": {"postgresql": "bin:pg_ctlcluster", "redis-server": "bin:redis-server"},
+    "pipeline": {
+        "postgresql": "bin:pg_ctlcluster",
+        "redis-server": "bin:redis-server",
+        "iproute2": "bin:ip",
+        "iptables": "bin:iptables",
+    },
     "platform": {"chromium": "bin:chromium", "postgresql": "bin:pg_ctlcluster", "openjdk-17-jre-headless": "bin:java"},
     "services": {"openjdk-17-jre-headless": "bin:java"},
 }

@@ -16,6 +16,11 @@ from pathlib import Path
 CLONE_NEWNET = 0x40000000  # of <sched.h>
 
 
+def refused() -> bool:
+    """Whether this process may not make networks: a container, or a user who is not root."""
+    return subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode != 0
+
+
 @dataclass
 class Network:
     """A network namespace, and its address as this machine reaches it."""
@@ -56,7 +61,7 @@ class Network:
 
 @contextmanager
 def network() -> Iterator[Network]:
-    """Make a network, and take it away; needs root."""
+    """Make a network, and take it away."""
     name, near = f"headwater-{os.getpid()}", f"hw{os.getpid()}"
     first = os.getpid() % 64 * 4
     here, there = f"192.0.2.{first + 1}", f"192.0.2.{first + 2}"  # TEST-NET-1 is nobody's
