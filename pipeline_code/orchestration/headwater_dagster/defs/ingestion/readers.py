@@ -42,6 +42,7 @@ class Readers:
             environment={},
             labels=self._labels,
             pods=wanted["pods"],
+            replacements=wanted["pods"],
         )
         try:
             self._api.create_job(manifest)
