@@ -29,22 +29,22 @@ SETTINGS = {
 }
 HOLD = """
 do $$ begin
-  loop exit when to_regclass('headwater_piece') is not null; perform pg_sleep(0.01); end loop;
+  raise notice 'watching';
+  loop exit when to_regclass('headwater_piece') is not null; perform pg_sleep(0.005); end loop;
   loop
-    perform pg_try_advisory_lock(hashtext(share), number) from headwater_piece join headwater_share on share = id
-    where number > 0 and began_at > now();
+    perform from headwater_piece join headwater_share on share = id
+    where number = 0 and began_at > now() for update of headwater_piece;
     exit when found;
-    perform pg_sleep(0.01);
+    perform pg_sleep(0.005);
   end loop;
   loop
-    perform pg_stat_clear_snapshot();
-    exit when (select count(*) from pg_stat_activity
-               where application_name = 'headwater-ingestion' and datname = current_database()) >= 2;
+    exit when exists (select from headwater_piece join headwater_share on share = id
+                      where result is not null and began_at > now());
     perform pg_sleep(0.05);
   end loop;
 end $$
 """
-"""Keeps all pieces but the first from the run that leads until the other pod is there: it would be done by then."""
+"""Keeps the run that leads from ending its first piece until the other pod has ended one: it would be done by then."""
 
 
 @pytest.fixture
@@ -80,26 +80,26 @@ def test_two_pods_read_a_table_and_one_commits_it(
     password = urlsplit(secret("headwater", "ingestion-credentials", "meltano-database-uri")).password
     psql = "read -r PGPASSWORD; export PGPASSWORD; exec psql -q -h 127.0.0.1 -U meltano meltano"
     shell = ["kubectl", "exec", "-i", "-n", "headwater", "postgres-0", "--", "sh", "-c", psql]
-    hold = subprocess.Popen(shell, stdin=subprocess.PIPE, env=environment, text=True)
+    hold = subprocess.Popen(shell, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True)
     try:
         assert hold.stdin is not None
+        assert hold.stderr is not None
         hold.stdin.write(f"{unquote(password or '')}\n{HOLD};\n")
         hold.stdin.close()
+        assert "watching" in (said := hold.stderr.readline()), said
         leader = job(["--streams", STREAM, "--full-refresh"], SETTINGS)
         share = wait_for_share(environment, leader)
         reader = job(["--reads-for", share], SETTINGS)
         for name in (reader, leader):
             kubectl("wait", "--for=condition=complete", f"job/{name}", "-n", "headwater", "--timeout=240s", output="")
-    finally:
-        hold.kill()
-        hold.wait()
-    assert "Reading piece" in kubectl("logs", f"job/{reader}", "-n", "headwater", output="")
-    try:
+        assert "Reading piece" in kubectl("logs", f"job/{reader}", "-n", "headwater", output="")
         ((loaded, keys),) = rows(trino, f"select count(*), count(distinct order_item_id) from raw.{STREAM}")
         ((files,),) = rows(trino, f'select count(*) from raw."{STREAM}$files"')
         ((snapshots,),) = rows(trino, f'select count(*) from raw."{STREAM}$snapshots"')
     finally:
-        rows(trino, f"drop table raw.{STREAM}")
+        hold.kill()
+        hold.wait()
+        rows(trino, f"drop table if exists raw.{STREAM}")
     assert loaded == keys > 0
     assert files > 2, "a file a piece"
     assert snapshots == 1
