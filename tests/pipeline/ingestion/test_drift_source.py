@@ -17,6 +17,9 @@ from tap_postgres_arrow.tap import TapPostgresArrow
 
 needs_a_network = pytest.mark.skipif(refused(), reason="this user may not make a network of its own")
 
+MIDWAY = 500_000
+"""Bytes of answers after which a network breaks: a part of what the tests load."""
+
 
 class Relay:
     """Passes connections on to a server, in pieces of `piece` bytes; cuts them all after `limit` bytes of answers.
@@ -30,7 +33,7 @@ class Relay:
         self._server, self._piece, self._limit, self._network = server, piece, limit, network
         self.answered = 0
         self._listener = socket.create_server(("127.0.0.1", 0)) if network is None else network.listen()
-        self.port = self._listener.getsockname()[1]
+        self.host, self.port = self._listener.getsockname()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -73,29 +76,28 @@ def relayed(server: Server, **settings: Any) -> Iterator[Relay]:
         relay.close()
 
 
-def test_network_that_is_cut_midway_loads_nothing_and_then_everything(shop: Shop) -> None:
+def breaks_midway(shop: Shop, relay: Relay) -> None:
+    """Read through a relay whose limit is MIDWAY: the run fails, and the next one, without it, loads all."""
     more = "select i, 'placed', 1, repeat('x', 100), now() from generate_series(2000, 20000) i"
     shop.execute(f"insert into shop.orders {more}")
-    with relayed(shop.server, limit=500_000) as relay:
-        with pytest.raises(SourceError, match="PostgreSQL at "):
-            shop.extract_lines(port=relay.port)
-        assert relay.answered > 500_000, "it was cut while rows were on their way"
+    with pytest.raises(SourceError, match="PostgreSQL at "):
+        shop.extract_lines(host=relay.host, port=relay.port)
+    assert relay.answered > MIDWAY, "it broke while rows were on their way"
     shop.replicate()
     assert shop.count("orders") == 19_001
+
+
+def test_network_that_is_cut_midway_loads_nothing_and_then_everything(shop: Shop) -> None:
+    with relayed(shop.server, limit=MIDWAY) as relay:
+        breaks_midway(shop, relay)
 
 
 @needs_a_network
 def test_network_that_swallows_packets_ends_the_run(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody says that the connection is gone: a run that waits for the next row waits for ever."""
     monkeypatch.setattr(engine, "CLIENT", in_seconds(engine.CLIENT))
-    more = "select i, 'placed', 1, repeat('x', 100), now() from generate_series(2000, 20000) i"
-    shop.execute(f"insert into shop.orders {more}")
-    with network() as quiet, relayed(shop.server, limit=500_000, network=quiet) as relay:
-        with pytest.raises(SourceError, match="PostgreSQL at "):
-            shop.extract_lines(host=quiet.address, port=relay.port)
-        assert relay.answered > 500_000, "it fell silent while rows were on their way"
-    shop.replicate()
-    assert shop.count("orders") == 19_001
+    with network() as quiet, relayed(shop.server, limit=MIDWAY, network=quiet) as relay:
+        breaks_midway(shop, relay)
 
 
 @needs_a_network
@@ -103,7 +105,7 @@ def test_question_that_a_network_swallows_ends_the_run(shop: Shop, monkeypatch: 
     """A question is sent again for a quarter of an hour, and while it is, keepalive asks nothing."""
     monkeypatch.setattr(engine, "CLIENT", in_seconds(engine.CLIENT))
     with network() as quiet, relayed(shop.server, network=quiet) as relay:
-        tap = TapPostgresArrow(config={**shop.settings, "host": quiet.address, "port": relay.port})
+        tap = TapPostgresArrow(config={**shop.settings, "host": relay.host, "port": relay.port})
         tap.discover_streams()
         quiet.swallow()
         with pytest.raises(SourceError):

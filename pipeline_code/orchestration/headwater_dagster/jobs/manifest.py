@@ -15,21 +15,18 @@ def job_manifest(
     arguments: Sequence[str],
     environment: Mapping[str, str],
     labels: Mapping[str, str],
-    pods: int = 1,
-    replacements: int = 0,
 ) -> Manifest:
     """Return a Job from the template of `cron_job`, the way `kubectl create job --from` makes it.
 
     The first container's arguments are replaced, `environment` and `labels` are added to what the template has; a
-    variable that the template sets too takes the new value. `pods` do the same, and so many of them may be replaced:
-    none where Dagster decides about retries.
+    variable that the template sets too takes the new value. A pod is tried once: Dagster decides about retries.
     The CronJob owns the Job, so that deleting it takes the Jobs along; as owner only, since it would complain about a
     Job that it controls and did not make.
     """
     metadata = cron_job["metadata"]
     template = copy.deepcopy(dict(cron_job["spec"]["jobTemplate"]))
     spec = template["spec"]
-    spec |= {"parallelism": pods, "completions": pods, "backoffLimit": replacements}
+    spec["backoffLimit"] = 0
     spec.setdefault("ttlSecondsAfterFinished", 3600)
     pod = spec["template"]
     pod_metadata = pod.setdefault("metadata", {})

@@ -72,14 +72,13 @@ class Queue:
 
     def __init__(self, database: str, share: str) -> None:
         """Connect to `database`, a URL of libpq; SourceError if it can't be reached."""
-        import psycopg2
-        from psycopg2 import extensions
+        import psycopg2.extensions
 
         self._failed = psycopg2.Error
         self._share, self._held = share, set[int]()
         url = database.replace("postgresql+psycopg2://", "postgresql://", 1)  # SQLAlchemy's spelling
         try:
-            self._connection = psycopg2.connect(url, **extensions.parse_dsn(CLIENT), options=SERVER)
+            self._connection = psycopg2.connect(url, **psycopg2.extensions.parse_dsn(CLIENT), options=SERVER)
         except psycopg2.Error as error:
             raise SourceError(f"the database of Meltano's state, where pieces are shared: {error}") from error
         self._connection.autocommit = True

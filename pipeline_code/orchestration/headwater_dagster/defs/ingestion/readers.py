@@ -41,9 +41,10 @@ class Readers:
             arguments=["--tap", self._tap, "--reads-for", wanted["share"]],
             environment={},
             labels=self._labels,
-            pods=wanted["pods"],
-            replacements=wanted["pods"],
         )
+        # All read from one queue, and each may be replaced once: a reader that is lost costs a piece, not the run.
+        pods = wanted["pods"]
+        manifest["spec"] |= {"parallelism": pods, "completions": pods, "backoffLimit": pods}
         try:
             self._api.create_job(manifest)
         except Exception as error:  # a quota, or a cluster that is busy: the run goes on without
