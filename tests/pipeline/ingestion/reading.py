@@ -31,8 +31,11 @@ def _open_store(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def rows(table: Table, *columns: str, order: str = "1") -> list[tuple[Any, ...]]:
-    """Return columns of all live rows of a table in a local folder or in the private object store, sorted."""
+def rows(table: Table, *columns: str, where: str = "true", order: str = "1") -> list[tuple[Any, ...]]:
+    """Return columns of the live rows of a table in a local folder or in the private object store, sorted.
+
+    `where` is a condition in SQL: the engine leaves out files and row groups whose statistics say that they hold none.
+    """
     with duckdb.connect(
         config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": "1"}
     ) as connection:
@@ -45,4 +48,6 @@ def rows(table: Table, *columns: str, order: str = "1") -> list[tuple[Any, ...]]
         if table.current_snapshot() is None:
             return []
         names = ", ".join(f'"{name}"' for name in columns)
-        return connection.execute(f"select {names} from iceberg_scan('{source}') order by {order}").fetchall()
+        return connection.execute(
+            f"select {names} from iceberg_scan('{source}') where {where} order by {order}"
+        ).fetchall()

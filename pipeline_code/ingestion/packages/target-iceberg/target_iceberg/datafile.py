@@ -1,36 +1,33 @@
-"""One Parquet data file of an unpartitioned table, encoded as its rows arrive."""
+"""One Parquet data file of an unpartitioned table, encoded row group by row group as its rows arrive."""
 
 from __future__ import annotations
 
-import dataclasses
+import logging
+from collections.abc import Mapping
 from typing import IO, Any, cast
+from weakref import WeakSet
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyiceberg.io.pyarrow import (
-    DataFileStatistics,
-    MetricModeTypes,
-    MetricsMode,
-    StatisticsCollector,
-    compute_statistics_plan,
-    data_file_statistics_from_parquet_metadata,
-    parquet_path_to_id_mapping,
-)
+from pyiceberg.io.pyarrow import compute_statistics_plan, parquet_path_to_id_mapping
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.schema import sanitize_column_names
 from pyiceberg.table import Table
 from pyiceberg.table.locations import load_location_provider
 from pyiceberg.typedef import Record
-from pyiceberg.types import DateType, TimestampType, TimestamptzType
+
+from target_iceberg.removal import remove
+from target_iceberg.statistics import Floats, statistics_of
+
+logger = logging.getLogger(__name__)
 
 ROW_GROUP_BYTES = 64 << 20
-"""Arrow bytes of a row group; encoded and compressed it is a quarter of that, which is the writer's memory."""
+"""Arrow bytes of a row group, and of the rows that all open files together hold until theirs is full."""
 MOST_ROWS_OF_A_GROUP = 1 << 20
 UPLOAD_BYTES = 16 << 20
 """Bytes on their way to the store that are not waited for: it takes 10 MiB at once."""
 _CODECS = {"uncompressed": "none"}
-_TEMPORAL = (DateType, TimestampType, TimestamptzType)
 _ENOUGH_TO_JUDGE = 1_000
 
 
@@ -66,7 +63,7 @@ class DataFileWriter:
     """Streams batches of one schema to the table's storage, at the path that `name` gets there."""
 
     def __init__(self, table: Table, name: str, first: pa.RecordBatch) -> None:
-        """Open the file. `first` (not yet written) decides encodings and the rows of a row group."""
+        """Open the file. `first` (not yet written) decides the encodings."""
         if not table.spec().is_unpartitioned():
             raise NotImplementedError(f"table {'.'.join(table.name())} is partitioned; the target writes none such")
         properties = table.properties
@@ -77,6 +74,7 @@ class DataFileWriter:
         self._sent = Sent(self._stream)
         codec = properties.get("write.parquet.compression-codec", "zstd")
         level = properties.get("write.parquet.compression-level")
+        self._floats = {field.name: Floats() for field in first.schema if pa.types.is_floating(field.type)}
         self._writer = pq.ParquetWriter(
             cast(IO[Any], self._stream),
             first.schema,
@@ -84,9 +82,13 @@ class DataFileWriter:
             compression_level=None if level is None else int(level),
             use_dictionary=dictionary_columns(first),
             store_decimal_as_integer=True,
+            # DuckDB takes the writer's bounds of floats for those of NaN, too.
+            write_statistics=[name for name in first.schema.names if name not in self._floats],
         )
-        row_bytes = max(first.nbytes // max(first.num_rows, 1), 1)
-        self._group_rows = max(1, min(ROW_GROUP_BYTES // row_bytes, MOST_ROWS_OF_A_GROUP))
+        self._rows: list[pa.RecordBatch] = []
+        self.held_bytes = 0
+        """Arrow bytes of the rows that wait for their row group to be full."""
+        _open.add(self)
 
     @property
     def bytes_written(self) -> int:
@@ -94,18 +96,50 @@ class DataFileWriter:
         return int(self._stream.tell())
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Encode rows."""
-        self._writer.write_batch(batch, row_group_size=self._group_rows)
+        """Take rows; they are encoded when they fill a row group, or when other files need the room."""
+        for name, floats in self._floats.items():
+            floats.add(batch.column(name))
+        self._rows.append(batch)
+        self.held_bytes += batch.nbytes
+        if self.held_bytes >= ROW_GROUP_BYTES or sum(each.num_rows for each in self._rows) >= MOST_ROWS_OF_A_GROUP:
+            self.flush()
+        while sum(each.held_bytes for each in _open) > ROW_GROUP_BYTES:
+            max(_open, key=lambda each: each.held_bytes).flush()
+
+    def flush(self) -> None:
+        """Encode the rows that are held as a row group; as several where one batch was far too large for one."""
+        rows, size = pa.Table.from_batches(self._rows), self.held_bytes
+        self._rows, self.held_bytes = [], 0
+        groups = max(1, size // ROW_GROUP_BYTES, -(-rows.num_rows // MOST_ROWS_OF_A_GROUP))
+        self._writer.write_table(rows, row_group_size=-(-rows.num_rows // groups))
         self._sent.wait()
 
     def close(self) -> DataFile:
         """Finish the file; return its entry for the manifest, with the statistics of its columns."""
+        _open.discard(self)
+        if self._rows:
+            self.flush()
         with self._stream:
             self._writer.close()
         schema = sanitize_column_names(self._table.schema())
         plan = compute_statistics_plan(schema, self._table.properties)
-        statistics = statistics_of(self._writer.writer.metadata, plan, parquet_path_to_id_mapping(schema))
+        ids = parquet_path_to_id_mapping(schema)
+        statistics = statistics_of(self._writer.writer.metadata, plan, ids, self._floats)
         return manifest_entry(self._table, self.path, len(self._output), statistics)
+
+    def abandon(self) -> None:
+        """End without the rest of the rows, and delete the file."""
+        _open.discard(self)
+        self._rows, self.held_bytes = [], 0
+        try:
+            with self._stream:
+                self._writer.close()
+        except (OSError, pa.ArrowException) as error:  # what failed before is what the run ends with
+            logger.warning("%s was written for nothing and could not be closed: %s", self.path, error)
+        remove(self._table.io, self.path)
+
+
+_open: WeakSet[DataFileWriter] = WeakSet()
 
 
 def location_of(table: Table, name: str) -> str:
@@ -113,29 +147,7 @@ def location_of(table: Table, name: str) -> str:
     return load_location_provider(table.location(), table.properties).new_data_location(name)
 
 
-def statistics_of(
-    metadata: pq.FileMetaData, plan: dict[int, StatisticsCollector], ids: dict[str, int]
-) -> DataFileStatistics:
-    """Return the statistics of a file's columns as `plan` wants them. `ids`: column's path → field id.
-
-    Columns of dates and times are left without bounds where Python has no object for one (before 1, after 9999).
-    """
-    try:
-        return data_file_statistics_from_parquet_metadata(metadata, plan, ids)
-    except OverflowError:
-        temporal = {key for key, each in plan.items() if isinstance(each.iceberg_type, _TEMPORAL)}
-        bare = {key: without_bounds(each) if key in temporal else each for key, each in plan.items()}
-        return data_file_statistics_from_parquet_metadata(metadata, bare, ids)
-
-
-def without_bounds(wanted: StatisticsCollector) -> StatisticsCollector:
-    """Return the same statistics without bounds."""
-    if wanted.mode.type is MetricModeTypes.NONE:
-        return wanted
-    return dataclasses.replace(wanted, mode=MetricsMode(MetricModeTypes.COUNTS))
-
-
-def manifest_entry(table: Table, path: str, size: int, statistics: DataFileStatistics) -> DataFile:
+def manifest_entry(table: Table, path: str, size: int, statistics: Mapping[str, Any]) -> DataFile:
     """Return the entry of a data file of `size` bytes in a manifest."""
     return DataFile.from_args(
         content=DataFileContent.DATA,
@@ -147,5 +159,5 @@ def manifest_entry(table: Table, path: str, size: int, statistics: DataFileStati
         spec_id=table.metadata.default_spec_id,
         equality_ids=None,
         key_metadata=None,
-        **statistics.to_serialized_dict(),
+        **statistics,
     )

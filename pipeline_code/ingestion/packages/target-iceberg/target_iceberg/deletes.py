@@ -14,11 +14,7 @@ from typing import IO, Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyiceberg.io.pyarrow import (
-    compute_statistics_plan,
-    data_file_statistics_from_parquet_metadata,
-    parquet_path_to_id_mapping,
-)
+from pyiceberg.io.pyarrow import compute_statistics_plan, parquet_path_to_id_mapping
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.schema import Schema, sanitize_column_names
 from pyiceberg.table import Table
@@ -26,6 +22,8 @@ from pyiceberg.table.locations import load_location_provider
 from pyiceberg.typedef import Record
 from pyiceberg.types import LongType, NestedField, StringType
 
+from target_iceberg.datafile import MOST_ROWS_OF_A_GROUP
+from target_iceberg.statistics import statistics_of
 from target_iceberg.tables import file_schema
 
 _ORDER, _GONE = "headwater order", "headwater gone"
@@ -150,13 +148,10 @@ def _write(table: Table, name: str, rows: pa.Table, kind: _Kind) -> DataFile:
     output = table.io.new_output(path)
     with output.create(overwrite=True) as stream:
         writer = pq.ParquetWriter(cast(IO[Any], stream), rows.schema, compression="zstd", store_decimal_as_integer=True)
-        writer.write_table(rows)
+        writer.write_table(rows, row_group_size=MOST_ROWS_OF_A_GROUP)
         writer.close()
-    statistics = data_file_statistics_from_parquet_metadata(
-        parquet_metadata=writer.writer.metadata,
-        stats_columns=compute_statistics_plan(kind.schema, dict(kind.metrics)),
-        parquet_column_mapping=parquet_path_to_id_mapping(kind.schema),
-    )
+    plan = compute_statistics_plan(kind.schema, dict(kind.metrics))
+    statistics = statistics_of(writer.writer.metadata, plan, parquet_path_to_id_mapping(kind.schema))
     return DataFile.from_args(
         content=kind.content,
         file_path=path,
@@ -167,5 +162,5 @@ def _write(table: Table, name: str, rows: pa.Table, kind: _Kind) -> DataFile:
         spec_id=table.metadata.default_spec_id,
         equality_ids=kind.equality_ids,
         key_metadata=None,
-        **statistics.to_serialized_dict(),
+        **statistics,
     )

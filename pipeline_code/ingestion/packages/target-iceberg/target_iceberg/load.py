@@ -214,8 +214,8 @@ class Load:
         if self._committing:
             return
         for part in self._parts:
-            part.close()
-        for file in (*(file for part in self._parts for file in part.files.values()), *self._deletes):
+            part.abandon()
+        for file in self._deletes:
             remove(self._table.io, file.file_path)
         self._parts, self._deletes = [], []
 

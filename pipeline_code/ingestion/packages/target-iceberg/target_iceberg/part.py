@@ -15,6 +15,7 @@ from pyiceberg.table import Table
 from target_iceberg.datafile import DataFileWriter
 from target_iceberg.deletes import Keys
 from target_iceberg.mode import DELETED_AT, WriteMode
+from target_iceberg.removal import remove
 from target_iceberg.tables import file_schema
 from target_iceberg.types import LOADED_AT
 
@@ -154,6 +155,15 @@ class Part:
         if self._writer is not None:
             writer, self._writer = self._writer, None
             self.files[self._number] = writer.close()
+
+    def abandon(self) -> None:
+        """Delete the open file and all others."""
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            writer.abandon()
+        for file in self.files.values():
+            remove(self._layout.table.io, file.file_path)
+        self.files = {}
 
 
 def _runs(mask: pa.Array) -> list[tuple[int, int, bool]]:

@@ -15,15 +15,18 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.schema import sanitize_column_names
 from pyiceberg.table import Table
 
-from target_iceberg.datafile import Sent, location_of, manifest_entry, statistics_of, without_bounds
+from target_iceberg.datafile import Sent, location_of, manifest_entry
 from target_iceberg.footer import MAGIC, TAIL_BYTES, with_field_ids
 from target_iceberg.pipe import BrokenStreamError
 from target_iceberg.removal import remove
+from target_iceberg.statistics import statistics_of
 from target_iceberg.tables import file_schema
 
 HELD_BYTES, HELD_BYTES_OF_A_COLUMN = 1 << 20, 16 << 10
-"""A file's end that is held back, because the footer is among it: about 200 bytes a column and row group."""
+"""A file's end that is held back, because the footer is among it: about 200 bytes a column and row group. A file whose
+footer is larger has too many row groups for its size, and is written anew: see `misfit`."""
 READ_ROWS = 65_536
+_FIELD_ID = b"PARQUET:field_id"
 
 
 class Passage:
@@ -44,8 +47,7 @@ class Passage:
     def stored(cls, table: Table, path: str, number: int, columns: Mapping[str, str]) -> Self:
         """Return the file that another process has stored at `path`."""
         found = cls(table, path, number, columns)
-        with found._output.to_input_file().open() as stream:
-            found.metadata = pq.read_metadata(cast(pa.NativeFile, stream))
+        found._read_metadata()
         found.rows = found.metadata.num_rows
         return found
 
@@ -63,29 +65,39 @@ class Passage:
         held = bytearray()
         ready = _holding_back(chunks, held, max(HELD_BYTES, HELD_BYTES_OF_A_COLUMN * len(self._columns)))
         first = next(ready, None)
-        if first is None and _metadata(_footer(held)).num_rows == 0:
-            self.metadata, self.rows = _metadata(_footer(held)), 0
+        if first is None and _metadata(_footer(held, len(held))).num_rows == 0:
+            self.metadata, self.rows = _metadata(_footer(held, len(held))), 0
             return
         try:
             with self._output.create(overwrite=True) as stream:
                 sent = Sent(stream)
                 for chunk in itertools.chain([] if first is None else [first], ready):
                     sent.write(chunk)
-                footer = _footer(held)
-                self.metadata = _metadata(footer)
-                changed = with_field_ids(footer, self._ids)
-                stream.write(bytes(held[: len(held) - TAIL_BYTES - len(footer)]))
-                stream.write(changed + len(changed).to_bytes(4, "little") + MAGIC)
+                footer = _footer(held, int(stream.tell()) + len(held))
+                if footer:
+                    changed = with_field_ids(footer, self._ids)
+                    self.metadata = _metadata(changed)
+                    held[len(held) - TAIL_BYTES - len(footer) :] = changed + len(changed).to_bytes(4, "little") + MAGIC
+                stream.write(bytes(held))
+            if not footer:
+                self._read_metadata()
         except BaseException:
             remove(self._table.io, self.path)
             raise
         self.rows = self.metadata.num_rows
+
+    def _read_metadata(self) -> None:
+        with self._output.to_input_file().open() as stream:
+            self.metadata = pq.read_metadata(cast(pa.NativeFile, stream))
 
     @property
     def misfit(self) -> str | None:
         """Why the file can't be part of the table as it is; None if it can."""
         if not self._table.spec().is_unpartitioned():
             return "the table is partitioned"
+        fields = _fields(self.metadata)
+        if any(_FIELD_ID not in (fields[name].metadata or {}) for name in self._ids if name in fields):
+            return "its columns have no field ids: the footer is larger than what is held back of a file"
         stored = {self._columns.get(name): field for name, field in _fields(self.metadata).items()}
         nulls = self._nulls()
         wanted = {field.name: each for field, each in zip(self._table.schema().fields, self._arrow(), strict=True)}
@@ -102,16 +114,8 @@ class Passage:
         return None
 
     def adopt(self) -> DataFile:
-        """Return the file's entry for a manifest, with the statistics of its columns."""
+        """Return the file's entry for a manifest, with the statistics of its columns; bounds in the table's types."""
         plan = compute_statistics_plan(sanitize_column_names(self._table.schema()), self._table.properties)
-        kinds = {
-            field.field_id: each.type for field, each in zip(self._table.schema().fields, self._arrow(), strict=True)
-        }
-        for name, field in _fields(self.metadata).items():
-            number = self._ids[name]
-            if field.type != kinds[number]:
-                # Bounds are written in the table's type: without them nothing is wrongly skipped.
-                plan[number] = without_bounds(plan[number])
         statistics = statistics_of(self.metadata, plan, self._ids)
         return manifest_entry(self._table, self.path, len(self._output), statistics)
 
@@ -192,12 +196,12 @@ def _holding_back(chunks: Iterable[bytes], held: bytearray, most: int) -> Iterat
     held += b"".join(waiting)
 
 
-def _footer(held: bytearray) -> bytes:
-    """Return the footer at the end of a file. BrokenStreamError if there is none."""
+def _footer(held: bytes | bytearray, size_of_file: int) -> bytes:
+    """Return the footer at the end of a file; empty if it is larger than what is held. BrokenStreamError for none."""
     size = int.from_bytes(held[-TAIL_BYTES : -len(MAGIC)], "little")
-    if held[-len(MAGIC) :] != MAGIC or size > len(held) - TAIL_BYTES:
+    if held[-len(MAGIC) :] != MAGIC or size > size_of_file - TAIL_BYTES - len(MAGIC):
         raise BrokenStreamError("the Parquet file ended without its footer: the tap ended before it had sent all rows")
-    return bytes(held[-TAIL_BYTES - size : -TAIL_BYTES])
+    return bytes(held[-TAIL_BYTES - size : -TAIL_BYTES]) if size <= len(held) - TAIL_BYTES else b""
 
 
 def _metadata(footer: bytes) -> pq.FileMetaData:
