@@ -39,7 +39,7 @@ def test_row_that_does_not_fit_is_set_aside_with_all_that_is_known(lake: Shop) -
     first, second = lake.quarantine()
     assert (first["stream"], first["key"], first["column"], first["value"]) == ("pets", '{"id": 2}', "price", "cheap")
     assert json.loads(first["row"]) == {"id": 2, "price": "cheap"}
-    assert first["reason"] == "does not fit decimal128(38, 2)"
+    assert first["reason"] == "does not fit decimal128(38, 2): no number"
     assert (second["value"], second["load"]) == ("NaN", 1)
     assert lake.findings() == {("quarantined", ""): "warn"}
 

@@ -18,7 +18,7 @@ from target_iceberg.load import Load
 from target_iceberg.mode import DELETED_AT
 from target_iceberg.passage import Passage
 from target_iceberg.quarantine import Rejected
-from target_iceberg.records import Misfit, parsed, sift, to_batch
+from target_iceberg.records import Misfit, parsed, python_value, sift, to_batch
 
 MOST_KEYS_WATCHED = 5_000_000
 """Rows of a load whose keys are compared where the source does not guarantee that they are unique."""
@@ -67,9 +67,10 @@ class Intake:
         """Store the rows of a batch."""
         arrays: dict[str, pa.Array] = {}
         bad: dict[int, tuple[str, str]] = {}
-        for name in self.plan.casts:
-            if (index := batch.schema.get_field_index(name)) >= 0:
-                arrays[name], wrong = parsed(batch.column(index), self._fields[name].type)
+        for name, field in self._fields.items():
+            index = batch.schema.get_field_index(name)
+            if index >= 0 and batch.schema.field(index).type != field.type:
+                arrays[name], wrong = parsed(batch.column(index), field.type)
                 bad |= {row: (name, reason) for row, reason in wrong.items() if row not in bad}
         if bad:
             for row, (name, reason) in sorted(bad.items()):
@@ -175,7 +176,7 @@ class Intake:
             arrays = {each: values.filter(keep) for each, values in arrays.items()}
         if batch.num_rows == 0:
             return
-        if not self.plan.is_plain:
+        if arrays or not self.plan.is_plain:
             names = [name for name in batch.schema.names if name in self.plan.columns]
             batch = pa.RecordBatch.from_arrays(
                 [arrays[name] if name in arrays else batch.column(name) for name in names],
@@ -219,15 +220,8 @@ class Intake:
 
 
 def _row(batch: pa.RecordBatch, row: int) -> dict[str, Any]:
-    """Return a row's values; those that Python has no object for (years beyond 9999) as Arrow prints them."""
-    return {name: _value(batch.column(number)[row]) for number, name in enumerate(batch.schema.names)}
-
-
-def _value(scalar: pa.Scalar) -> Any:
-    try:
-        return scalar.as_py()
-    except (ValueError, OverflowError):
-        return str(scalar)
+    """Return a row's values."""
+    return {name: python_value(batch.column(number)[row]) for number, name in enumerate(batch.schema.names)}
 
 
 class Refusal:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.schema import Schema
 from pyiceberg.types import LongType, NestedField, StringType, TimestamptzType
 
+from target_iceberg import values
 from target_iceberg.ledger import Ledger, Where
 
 STREAM = "quarantine"
@@ -72,17 +72,13 @@ class Rejected:
 
 
 def json_text(value: Any) -> str:
-    """Return JSON; what it has no type for becomes text (numbers keep all digits)."""
-    return _utf8(json.dumps(value, ensure_ascii=False, default=_plain))
+    """Return JSON that can be stored."""
+    return _utf8(values.json_text(value))
 
 
 def _utf8(text: str) -> str:
     """Return a text that can be stored: half of a surrogate pair, which JSON lets through, is written as \\uXXXX."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
 
 
 def is_announced(message: Mapping[str, Any]) -> bool:

@@ -1,18 +1,31 @@
-"""Singer records as Arrow batches in the exact types of the table."""
+"""Singer records, and columns of other types, as Arrow in the exact types of the table."""
 
 from __future__ import annotations
 
-import datetime as dt
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from target_iceberg.values import NotExactError, Parser, parser
+
 Record = Mapping[str, Any]
+
+_YEAR = "(000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})"
+_DAY = "-[0-9]{2}-[0-9]{2}"
+_TIME = "[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,6})?)?"
+_PLAIN: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
+    (pa.types.is_boolean, "(?i:true|false)"),
+    (pa.types.is_integer, "-?(0|[1-9][0-9]*)"),
+    (pa.types.is_decimal, "-?(0|[1-9][0-9]*)(\\.[0-9]+)?"),
+    (pa.types.is_float64, "-?(0|[1-9][0-9]{0,7})(\\.[0-9]{1,7})?"),
+    (pa.types.is_date, f"{_YEAR}{_DAY}"),
+    (lambda kind: pa.types.is_timestamp(kind) and kind.tz is None, f"{_YEAR}{_DAY}({_TIME})?"),
+    (pa.types.is_timestamp, f"[12][0-9]{{3}}{_DAY}{_TIME}(Z|[+-][0-9]{{2}}:[0-9]{{2}})"),
+)
+"""Texts that Arrow makes the same value of as values.py does, or refuses: a part of those that are right."""
 
 
 class RecordValueError(ValueError):
@@ -42,14 +55,14 @@ def to_batch(stream: str, records: Sequence[Record], schema: pa.Schema) -> pa.Re
 
 def sift(records: Sequence[Record], schema: pa.Schema) -> tuple[list[Record], list[Misfit]]:
     """Return the records that fit the columns of `schema`, and those that do not."""
-    parsers = [(field.name, field.type, _parser(field.type)) for field in schema]
+    parsers = [(field.name, field.type, parser(field.type)) for field in schema]
     good: list[Record] = []
     misfits: list[Misfit] = []
     for record in records:
         for name, kind, parse in parsers:
             value = record.get(name)
-            if value is not None and not _fits(parse, value, kind):
-                misfits.append(Misfit(record, name, _reason(kind)))
+            if value is not None and (reason := _misfit(parse, value, kind)) is not None:
+                misfits.append(Misfit(record, name, reason))
                 break
         else:
             good.append(record)
@@ -57,96 +70,70 @@ def sift(records: Sequence[Record], schema: pa.Schema) -> tuple[list[Record], li
 
 
 def parsed(array: pa.Array, kind: pa.DataType) -> tuple[pa.Array, dict[int, str]]:
-    """Return values, as a rule texts, in another type, and for each that can't be had in it (null then) the reason."""
+    """Return values in another type, and for each that can't be had in it (null then) the reason, by row."""
+    if _is_exact(array, kind):
+        try:
+            return pc.cast(array, kind), {}
+        except pa.ArrowException:
+            pass  # one of the values is too large, or no day of the calendar: which is found row by row
+    parse, wrong, kept = parser(kind), {}, []
+    for row, scalar in enumerate(array):
+        value = python_value(scalar)
+        reason = None if value is None else _misfit(parse, value, kind)
+        if reason is not None:
+            wrong[row] = reason
+        kept.append(None if value is None or reason is not None else parse(value))
+    return pa.array(kept, type=kind), wrong
+
+
+def python_value(scalar: pa.Scalar) -> Any:
+    """Return a value; one that Python has no object for (years beyond 9999, nanoseconds) as Arrow prints it."""
     try:
-        return pc.cast(array, kind), {}
-    except pa.ArrowException:
-        parse, wrong = _parser(kind), {}
-        values = array.to_pylist()
-        for row, value in enumerate(values):
-            if value is not None and not _fits(parse, value, kind):
-                wrong[row] = _reason(kind)
-        kept = [None if value is None or row in wrong else parse(value) for row, value in enumerate(values)]
-        return pa.array(kept, type=kind), wrong
+        return scalar.as_py()
+    except (ValueError, OverflowError):
+        return scalar.cast(pa.string()).as_py()
 
 
-def _reason(kind: pa.DataType) -> str:
-    return f"does not fit {kind}"
+def _is_exact(array: pa.Array, kind: pa.DataType) -> bool:
+    """Whether Arrow's cast keeps every value as it is, or refuses; of other casts it rounds and cuts in silence."""
+    held, types = array.type, pa.types
+    if types.is_string(held) or types.is_large_string(held):
+        if types.is_string(kind) or types.is_large_string(kind):
+            return True
+        pattern = next((text for holds, text in _PLAIN if holds(kind)), None)
+        return pattern is not None and bool(
+            pc.all(pc.match_substring_regex(array, f"^({pattern})$")).as_py() is not False
+        )
+    if types.is_timestamp(held) and types.is_timestamp(kind):
+        return (held.tz is None) is (kind.tz is None) or held.tz is None
+    number, whole = types.is_floating, types.is_integer
+    return (
+        held == kind
+        or (types.is_dictionary(held) and held.value_type == kind)
+        or (whole(held) and (whole(kind) or number(kind) or types.is_decimal(kind) or types.is_string(kind)))
+        or (types.is_decimal(held) and (types.is_decimal(kind) or whole(kind) or types.is_string(kind)))
+        or (number(held) and (types.is_float64(kind) or whole(kind)))
+        or (types.is_date32(held) and types.is_timestamp(kind))
+    )
 
 
 def _column(stream: str, field: pa.Field, values: list[Any]) -> pa.Array:
-    parse = _parser(field.type)
+    parse = parser(field.type)
     try:
         return pa.array([None if value is None else parse(value) for value in values], type=field.type)
-    except (pa.ArrowException, TypeError, ValueError, ArithmeticError, OverflowError) as error:
+    except (pa.ArrowException, TypeError, ValueError, ArithmeticError) as error:
         for value in values:
-            if value is not None and not _fits(parse, value, field.type):
-                raise RecordValueError(
-                    f"stream {stream}, column {field.name}: value {value!r} does not fit {field.type}"
-                ) from error
+            if value is not None and (reason := _misfit(parse, value, field.type)) is not None:
+                raise RecordValueError(f"stream {stream}, column {field.name}: value {value!r} {reason}") from error
         raise
 
 
-def _fits(parse: Callable[[Any], Any], value: Any, kind: pa.DataType) -> bool:
+def _misfit(parse: Parser, value: Any, kind: pa.DataType) -> str | None:
+    """Return why a value can't be had in a type; None if it can."""
     try:
         pa.array([parse(value)], type=kind)
-    except (pa.ArrowException, TypeError, ValueError, ArithmeticError, OverflowError):
-        return False
-    return True
-
-
-def _parser(kind: pa.DataType) -> Callable[[Any], Any]:
-    parsers: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], Any]], ...] = (
-        (pa.types.is_decimal, _decimal),
-        (pa.types.is_timestamp, _aware if getattr(kind, "tz", None) is not None else _naive),
-        (pa.types.is_date, _date),
-        (pa.types.is_integer, _integer),
-        (pa.types.is_floating, float),
-        (pa.types.is_string, _text),
-    )
-    return next((parse for holds, parse in parsers if holds(kind)), _same)
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _decimal(value: Any) -> Decimal:
-    # str() of a float is its shortest exact notation: 0.1 stays 0.1.
-    return value if isinstance(value, Decimal) else Decimal(str(value))
-
-
-def _integer(value: Any) -> int:
-    if isinstance(value, Decimal | float) and value != int(value):
-        raise ValueError(f"{value} has a fraction")
-    return int(value)
-
-
-def _datetime(value: Any) -> dt.datetime:
-    if isinstance(value, dt.datetime):
-        return value
-    if isinstance(value, dt.date):
-        return dt.datetime.combine(value, dt.time())
-    return dt.datetime.fromisoformat(value)
-
-
-def _aware(value: Any) -> dt.datetime:
-    """Return a zoned time; without a zone, Singer's date-time is UTC."""
-    parsed = _datetime(value)
-    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=dt.UTC)
-
-
-def _naive(value: Any) -> dt.datetime:
-    return _datetime(value).replace(tzinfo=None)
-
-
-def _date(value: Any) -> dt.date:
-    return _datetime(value).date() if isinstance(value, str | dt.datetime) else value
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict | list | bool):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
+    except NotExactError as error:
+        return f"does not fit {kind}: {error}"
+    except (pa.ArrowException, TypeError, ValueError, ArithmeticError):
+        return f"does not fit {kind}"
+    return None
