@@ -148,6 +148,16 @@ def test_soft_deletion_that_tells_the_key_only_keeps_the_rest_of_the_row(pets: P
     assert pets.deleted() == {2: dt.datetime.fromisoformat(TIME)}
 
 
+@pytest.mark.parametrize("pets", ["soft"], indirect=True)
+def test_soft_deletion_is_a_new_version_for_incremental_models(pets: Pets) -> None:
+    """They take what was loaded since they last looked: a deletion that keeps the old time is never seen."""
+    before = dict(reading.rows(pets.table, "id", "_loaded_at"))
+    pets.load(gone(2))
+    after = dict(reading.rows(pets.table, "id", "_loaded_at"))
+    assert after[2] > before[2]
+    assert (after[1], after[3]) == (before[1], before[3])
+
+
 @pytest.mark.parametrize("pets", ["hard", "soft", "keep"], indirect=True)
 def test_complete_read_finds_what_is_gone(pets: Pets) -> None:
     """A source that announces no deletions shows them by what a complete read lacks."""

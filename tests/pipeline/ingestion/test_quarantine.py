@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from decimal import Decimal
@@ -13,6 +14,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table
 from target_iceberg import quarantine
+from target_iceberg.ledger import Ledger
 from target_iceberg.replay import Outcome, replay
 from target_iceberg.target import IncompleteStreamError
 from test_target import singer
@@ -130,6 +132,90 @@ def test_replay_that_dies_midway_doubles_nothing(lake: Shop, catalog: Catalog, m
     replay(catalog, lake.namespace, "pets")
     assert lake.count("pets") == 2
     assert lake.quarantine() == []
+
+
+def died(lake: Shop, catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a replay die after it has written its rows, and before it takes them out of the quarantine."""
+    with monkeypatch.context() as patch:
+        patch.setattr(quarantine, "keep_only", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            replay(catalog, lake.namespace, "pets")
+
+
+def test_replay_after_one_that_died_releases_what_fits_only_now(
+    lake: Shop, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an earlier replay did was known of the quarantine as a whole: a row that it had kept was dropped."""
+    schema = {**SCHEMA, "at": {"type": ["string", "null"], "format": "date-time"}}
+    records = [
+        {"type": "RECORD", "stream": "pets", "record": {"id": number, "price": price, "at": at}}
+        for number, price, at in [(5, "cheap", None), (6, "dear", "some day")]
+    ]
+    first = json.loads(pets(1, schema=schema).splitlines()[0])
+    lake.load([first, *records, {"type": "STATE", "value": {"bookmarks": {"pets": {"at": 1}}}}])
+    assert {row["column"] for row in lake.quarantine()} == {"price"}
+    texts = "key: [id]\ncolumns: {id: bigint, price: text, at: %s}"
+    lake.contract(texts % "timestamptz", "pets")
+    lake.load(pets(schema={**schema, "price": {"type": "string"}}))
+    died(lake, catalog, monkeypatch)
+    assert [row["id"] for row in lake.rows("pets", "id")] == [5]
+    lake.contract(texts % "text", "pets")
+    lake.load(pets(schema={**schema, "price": {"type": "string"}, "at": {"type": ["string", "null"]}}))
+    assert replay(catalog, lake.namespace, "pets") == Outcome(released=2, superseded=0, kept=0)
+    assert [(row["id"], row["price"]) for row in lake.rows("pets", "id")] == [(5, "cheap"), (6, "dear")]
+    assert lake.quarantine() == []
+
+
+def test_replay_after_a_rollback_writes_the_rows_again(
+    lake: Shop, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.load(pets(1, "cheap"))
+    lake.load(text_prices(lake))
+    before = lake.table("pets").current_snapshot()
+    assert before is not None
+    died(lake, catalog, monkeypatch)
+    lake.table("pets").manage_snapshots().set_current_snapshot(before.snapshot_id).commit()
+    assert replay(catalog, lake.namespace, "pets") == Outcome(released=1, superseded=0, kept=0)
+    assert [row["price"] for row in lake.rows("pets", "id")] == [None, "cheap"]
+
+
+def test_rows_that_a_load_sets_aside_meanwhile_stay(
+    lake: Shop, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have the number of a load that failed, whose rows are being replayed: the number told too little."""
+    lake.load(pets(1, "cheap"))
+    lake.load(text_prices(lake))
+    (held,) = lake.quarantine()
+    keep_only = quarantine.keep_only
+
+    def late(*arguments: Any) -> None:
+        rejected = quarantine.Rejected('{"id": 9}', "price", "does not fit", "x", '{"id": 9}')
+        others = {"load": held["load"], "run_id": "another", "loaded_at": held["loaded_at"]}
+        row = {"stream": "pets", **others, **dataclasses.asdict(rejected)}
+        Ledger(catalog, lake.namespace, "quarantine", quarantine._TABLE).replace({"stream": ["none"]}, [row])
+        keep_only(*arguments)
+
+    monkeypatch.setattr(quarantine, "keep_only", late)
+    replay(catalog, lake.namespace, "pets")
+    assert [row["run_id"] for row in lake.quarantine()] == ["another"]
+
+
+def complete(lines: str) -> str:
+    """Return the same load as a complete read."""
+    schema, *rest = lines.splitlines()
+    return "\n".join([schema, json.dumps({"type": "ACTIVATE_VERSION", "stream": "pets", "version": 1}), *rest])
+
+
+def test_complete_read_that_is_not_published_deletes_nothing(lake: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What older loads had set aside was deleted before anybody knew whether this one would be seen."""
+    lake.load(pets(1, "cheap"))
+    with monkeypatch.context() as patch:
+        patch.setattr("target_iceberg.load.Load.commit_prepared", lambda _: 1 / 0)
+        with pytest.raises(IncompleteStreamError):
+            lake.load(complete(pets(1, 2, start=1)))
+    assert len(lake.quarantine()) == 1
+    lake.load(complete(pets(1, "dear", start=1)))
+    assert [row["value"] for row in lake.quarantine()] == ["dear"]
 
 
 def test_loads_go_on_after_a_replay(lake: Shop, catalog: Catalog) -> None:

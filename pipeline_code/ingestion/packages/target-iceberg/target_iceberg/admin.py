@@ -26,7 +26,7 @@ from pyiceberg.table import Table
 from target_iceberg.lake import connect
 from target_iceberg.orphans import orphans
 from target_iceberg.position import read_position
-from target_iceberg.publish import complete
+from target_iceberg.publish import complete, note_rollback
 
 PARALLEL_REQUESTS = 8
 
@@ -106,6 +106,7 @@ def main() -> None:
         print(f"{options.stream}: {replay(lake, options.namespace, options.stream, contract.deletes)}")
         return
     for table in tables(lake, options.namespace):
+        note_rollback(table)
         for location in orphans(table):
             print(location, flush=True)
             if options.delete:

@@ -16,6 +16,7 @@ from target_iceberg.drift import Plan
 from target_iceberg.findings import QUARANTINED, Finding, finding, raise_failing
 from target_iceberg.load import Load
 from target_iceberg.mode import DELETED_AT
+from target_iceberg.part import UnbalancedError
 from target_iceberg.passage import Passage
 from target_iceberg.quarantine import Rejected
 from target_iceberg.records import Misfit, parsed, python_value, sift, to_batch
@@ -31,8 +32,10 @@ class Intake:
         """Begin with the stream's first schema."""
         self.contract, self.load = contract, load
         self.rejected: list[Rejected] = []
-        self.stored = 0
+        self.came, self.unsent, self.stored = 0, 0, 0
+        """Rows that came; those of `rejected` that the tap has set aside itself; rows that the load got."""
         self._watched: list[pa.RecordBatch] | None = []
+        self._unwatched = False  # more rows came than can be watched
         self._deletes_rows = contract.write is Write.MERGE
         self.use(plan)
 
@@ -52,6 +55,7 @@ class Intake:
 
     def write_records(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Store Singer records."""
+        self.came += len(records)
         kept: Sequence[Mapping[str, Any]] = records
         misfits: list[Misfit] = []
         try:
@@ -65,6 +69,7 @@ class Intake:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Store the rows of a batch."""
+        self.came += batch.num_rows
         arrays: dict[str, pa.Array] = {}
         bad: dict[int, tuple[str, str]] = {}
         for name, field in self._fields.items():
@@ -103,15 +108,19 @@ class Intake:
     def _received(self, passage: Passage) -> int:
         if passage.rows and self._takes_files and passage.misfit is None:
             self.load.adopt(passage)
+            self.came += passage.rows
             self.stored += passage.rows
         else:
+            came = self.came
             with passage:
                 for batch in passage.batches():
                     self.write(batch)
+            self.came = came + passage.rows
         return passage.rows
 
     def set_aside(self, rejected: Rejected) -> None:
         """Take a row that the tap could not send."""
+        self.unsent += 1
         self.rejected.append(rejected)
 
     def replace(self) -> None:
@@ -122,11 +131,18 @@ class Intake:
         """Forget all rows: the tap reads the stream from its beginning again."""
         self.load.restart()
         self.rejected = []
-        self.stored = 0
-        self._watched = None if self._watched is None else []
+        self.came, self.unsent, self.stored = 0, 0, 0
+        self._watched = [] if self._unwatched or self._watched is not None else None
+        self._unwatched = False
 
     def check(self) -> tuple[Finding, ...]:
-        """Return what was found out about the rows. Raises where the contract does not allow them to be published."""
+        """Return what was found out about the rows.
+
+        Raises where the contract does not allow them to be published, UnbalancedError where rows are missing.
+        """
+        found = {"stored": self.load.received, "set aside": len(self.rejected) - self.unsent}
+        if self.stored != self.load.received or self.came != sum(found.values()):
+            raise UnbalancedError(f"stream {self.contract.stream}", self.came, found)
         findings = [*self.plan.findings, *self._emptied(), *self._duplicates()]
         raise_failing(tuple(findings))
         quarantine.check(self.contract, self.rejected, self.stored)
@@ -144,18 +160,11 @@ class Intake:
     def store_rejected(self, catalog: Catalog, namespace: str, run_id: str, loaded_at: dt.datetime) -> None:
         """Put the rows that were set aside into their table, in place of those of an earlier try of this load."""
         load = self.load
-        if not (self.rejected or load.replaces):
-            return
-        quarantine.store(
-            catalog,
-            namespace,
-            self.contract.stream,
-            self.rejected,
-            load=load.number,
-            run_id=run_id,
-            loaded_at=loaded_at,
-            replaces=load.replaces,
-        )
+        if self.rejected or load.replaces:
+            stream = self.contract.stream
+            quarantine.store(
+                catalog, namespace, stream, self.rejected, load=load.number, run_id=run_id, loaded_at=loaded_at
+            )  # fmt: skip
 
     def _store(self, batch: pa.RecordBatch, arrays: Mapping[str, pa.Array]) -> None:
         """Hand rows to the load, less those that lack a value where the table must have one."""
@@ -186,7 +195,7 @@ class Intake:
         if self._watched is not None:
             self._watched.append(batch.select(list(self.plan.keys)))
             if self.stored > MOST_KEYS_WATCHED:
-                self._watched = None
+                self._watched, self._unwatched = None, True
         self.load.write(batch)
 
     def _reject(self, row: Mapping[str, Any], column: str, reason: str) -> None:
@@ -203,6 +212,13 @@ class Intake:
         )  # fmt: skip
 
     def _duplicates(self) -> list[Finding]:
+        if self._unwatched:
+            return finding(
+                self.contract, Drift.DUPLICATE_KEY, "",
+                f"{self.contract.stream}: the source does not guarantee that its key is unique, and more than "
+                f"{MOST_KEYS_WATCHED:,} rows came: they were not looked through for keys that occur more than once",
+                "Restore the primary key in the source, or say `duplicate_key: accept` in the contract's on_drift",
+            )  # fmt: skip
         if not self._watched:
             return []
         keys = list(self.plan.keys)

@@ -31,8 +31,11 @@ def connect(catalog: str) -> Catalog:
     A REST catalog that falls silent raises requests.Timeout, here and in every later call.
     """
     # pyiceberg sets no timeout: a catalog whose host is gone would hold a run for ever.
-    AVAILABLE_CATALOGS[CatalogType.REST] = _rest
-    return load_catalog(catalog, **{S3_RETRY_STRATEGY_IMPL: f"{Patience.__module__}.{Patience.__name__}"})
+    usual, AVAILABLE_CATALOGS[CatalogType.REST] = AVAILABLE_CATALOGS[CatalogType.REST], _rest
+    try:
+        return load_catalog(catalog, **{S3_RETRY_STRATEGY_IMPL: f"{Patience.__module__}.{Patience.__name__}"})
+    finally:
+        AVAILABLE_CATALOGS[CatalogType.REST] = usual
 
 
 def _rest(name: str, properties: Properties) -> Catalog:

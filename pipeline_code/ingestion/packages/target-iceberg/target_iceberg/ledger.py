@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,9 +17,8 @@ from pyiceberg.schema import Schema
 
 from target_iceberg.tables import ensure_table, load_or_none
 
-ATTEMPTS = 5
-"""How often a change is tried again after another run has changed the table."""
-
+ATTEMPTS, FIRST_WAIT_SECONDS = 8, 0.1
+"""How often a change is tried after another run has changed the table, and how long the first wait is: it doubles."""
 
 Where = Mapping[str, Sequence[Any]]
 """Column → values: the rows that have one of them in each."""
@@ -30,13 +31,13 @@ class Ledger:
         """Name the table; nothing is read yet."""
         self._catalog, self._namespace, self._name, self._schema = catalog, namespace, name, schema
 
-    def rows(self, where: Where) -> tuple[list[dict[str, Any]], int | None]:
-        """Return the rows that match, and the snapshot that they are of; none where there is no table."""
+    def rows(self, where: Where) -> list[dict[str, Any]]:
+        """Return the rows that match; none where there is no table."""
         table = load_or_none(self._catalog, self._namespace, self._name)
-        if table is None or (snapshot := table.current_snapshot()) is None:
-            return [], None
-        found = table.scan(row_filter=_condition(where), snapshot_id=snapshot.snapshot_id).to_arrow()
-        return found.to_pylist(), snapshot.snapshot_id
+        if table is None or table.current_snapshot() is None:
+            return []
+        rows: list[dict[str, Any]] = table.scan(row_filter=_condition(where)).to_arrow().to_pylist()
+        return rows
 
     def replace(self, where: Where, rows: Sequence[Mapping[str, Any]]) -> None:
         """Put `rows` in place of those that match, in one commit; no commit where there is neither."""
@@ -46,13 +47,15 @@ class Ledger:
             except CommitFailedException:
                 if attempt == ATTEMPTS - 1:
                     raise
+                # Runs that end together would meet again: each waits its own time.
+                time.sleep(random.uniform(0.5, 1) * FIRST_WAIT_SECONDS * 2**attempt)  # noqa: S311 - spreads writers
             else:
                 return
 
     def _replace(self, condition: BooleanExpression, rows: Sequence[Mapping[str, Any]]) -> None:
         table = load_or_none(self._catalog, self._namespace, self._name)
         filled = table is not None and table.current_snapshot() is not None
-        matched = filled and table is not None and table.scan(row_filter=condition).to_arrow().num_rows > 0
+        matched = filled and table is not None and table.scan(row_filter=condition, limit=1).to_arrow().num_rows > 0
         if not (matched or rows):
             return
         if table is None:

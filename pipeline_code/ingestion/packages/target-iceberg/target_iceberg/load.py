@@ -22,7 +22,7 @@ from target_iceberg.deletes import Keys
 from target_iceberg.merge import delete_files, kept_rows
 from target_iceberg.mode import WriteMode
 from target_iceberg.orphans import load_of
-from target_iceberg.part import Layout, Part, file_name
+from target_iceberg.part import Layout, Part, UnbalancedError, file_name
 from target_iceberg.passage import Passage, receive
 from target_iceberg.position import Position, read_position, settled
 from target_iceberg.publish import MODE, RefusedLoadError
@@ -60,7 +60,8 @@ class Load:
         self._catalog, self._namespace, self.table_name = catalog, namespace, name
         self.stream, self._run_id, self._loaded_at, self._start = stream, run_id, loaded_at, start
         self._mode, self._key_columns = mode, keys
-        self._seconds, self._received = 0.0, 0
+        self._seconds = 0.0
+        self.received = 0  # rows
         self._numbers = itertools.count()
         self._parts: list[Part] = []
         self._deletes: list[DataFile] = []
@@ -104,7 +105,7 @@ class Load:
         """Add rows. Columns are matched by name; those missing in `batch` are null."""
         started = time.monotonic()
         self._part.write(batch)
-        self._received += batch.num_rows
+        self.received += batch.num_rows
         self._seconds += time.monotonic() - started
 
     def receive(self, files: Sequence[Iterable[bytes]], columns: Mapping[str, str]) -> list[Passage]:
@@ -132,8 +133,8 @@ class Load:
 
     def adopt(self, passage: Passage) -> None:
         """Make a file that was received part of the load."""
-        self._part.files[passage.number] = passage.adopt()
-        self._received += passage.rows
+        self._part.adopt(passage.number, passage.adopt())
+        self.received += passage.rows
 
     def prepare(self, bookmark: dict[str, Any]) -> bool:
         """Finish all files; return whether there is anything to commit. `bookmark` is where the stream then stands.
@@ -143,6 +144,7 @@ class Load:
         started = time.monotonic()
         for part in self._parts:
             part.close()
+        self._check_balance()
         self._check_start()
         self._position = Position(self.stream, self._number, self._run_id, settled(bookmark))
         self._table.refresh()
@@ -193,7 +195,7 @@ class Load:
         current = self._table.current_snapshot()
         return LoadResult(
             table=".".join(self._table.name()),
-            rows=self._received,
+            rows=self.received,
             files=len(change.data) + len(change.deletes),
             bytes=sum(file.file_size_in_bytes for file in (*change.data, *change.deletes)),
             snapshot_id=None if current is None else current.snapshot_id,
@@ -233,8 +235,17 @@ class Load:
         """Forget the rows so far: the tap reads the stream from its beginning again."""
         self.discard()
         self._keys = Keys(self._layout.key_columns) if self._mode.merges else None
-        self._received = 0
+        self.received = 0
         self._part = self.part()
+
+    def _check_balance(self) -> None:
+        """Raise UnbalancedError unless each row that came is in a data file, or was a removal."""
+        found = {
+            "in data files": sum(file.record_count for part in self._parts for file in part.files.values()),
+            "removals": sum(part.removed for part in self._parts),
+        }
+        if self.received != sum(found.values()):
+            raise UnbalancedError(f"table {'.'.join(self._table.name())}", self.received, found)
 
     def has_rows(self) -> bool:
         """Whether readers see any row of the table now."""

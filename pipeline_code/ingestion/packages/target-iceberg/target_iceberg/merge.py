@@ -32,6 +32,8 @@ def kept_rows(
         for rows in rows_of(layout.table, layout.keys, gone, others=False):
             known = pa.Table.from_batches([rows]).drop_columns([marked])
             joined = known.join(latest, keys.names).rename_columns({f"{marked}_max": marked})
+            loaded = pa.repeat(pa.scalar(now, layout.files.field(LOADED_AT).type), joined.num_rows)
+            joined = joined.set_column(joined.schema.get_field_index(LOADED_AT), LOADED_AT, loaded)
             yield from joined.select(layout.files.names).cast(layout.files).to_batches()
     if not replaces or mode.deletes == "hard":
         return

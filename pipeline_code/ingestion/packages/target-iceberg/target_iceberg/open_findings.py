@@ -38,7 +38,7 @@ def record(catalog: Catalog, namespace: str, found: Mapping[str, Sequence[Findin
     streams = sorted(found)
     if not streams:
         return
-    held, _ = ledger.rows({"stream": streams})
+    held = ledger.rows({"stream": streams})
     known = {tuple(row[name] for name in _IDENTITY): row for row in held}
     now = dt.datetime.now(dt.UTC)
     rows = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -18,6 +18,18 @@ from target_iceberg.mode import DELETED_AT, WriteMode
 from target_iceberg.removal import remove
 from target_iceberg.tables import file_schema
 from target_iceberg.types import LOADED_AT
+
+
+class UnbalancedError(ValueError):
+    """The rows that came are not those that are stored, set aside or removed: nothing of the load may be shown."""
+
+    def __init__(self, name: str, came: int, found: Mapping[str, int]) -> None:
+        """Say of what `name` so many rows came, and where how many of them were found."""
+        told = ", ".join(f"{count} {where}" for where, count in found.items())
+        super().__init__(
+            f"{name}: {came} rows came, found are {told}. Nothing was committed. This is a fault of target-iceberg, "
+            "not of the source: please report it with this line"
+        )
 
 
 def file_name(load: int, run_id: str, number: int, kind: str = "") -> str:
@@ -106,6 +118,8 @@ class Part:
         self._layout, self._mode, self._loaded_at, self._keys, self._new_name = layout, mode, loaded_at, keys, new_name
         self._writer: DataFileWriter | None = None
         self._number, self._rows = 0, 0
+        self.stored, self.removed = 0, 0
+        """Rows that were put into files; rows that only said which rows are gone."""
         self.files: dict[int, DataFile] = {}
         self.bare_deletions: list[pa.RecordBatch] = []
 
@@ -128,11 +142,15 @@ class Part:
         match self._mode.deletes:
             case "hard":
                 keys.deleted(rows)
+                self.removed += rows.num_rows
             case "soft":
                 bare = self._layout.bare(rows)
                 keys.deleted(rows.filter(bare))
                 self.bare_deletions.append(rows.filter(bare))
+                self.removed += self.bare_deletions[-1].num_rows
                 self.put(rows.filter(pc.invert(bare)))
+            case _:
+                self.removed += rows.num_rows  # `keep`: the row stays as it was
 
     def put(self, rows: pa.RecordBatch) -> None:
         """Add rows that have the table's columns already."""
@@ -147,14 +165,22 @@ class Part:
             self._keys.written(rows, self._number, self._rows)
         self._writer.write(rows)
         self._rows += rows.num_rows
+        self.stored += rows.num_rows
         if self._writer.bytes_written >= self._layout.target_bytes:
             self.close()
 
+    def adopt(self, number: int, file: DataFile) -> None:
+        """Add a file that is stored already."""
+        self.files[number] = file
+        self.stored += file.record_count
+
     def close(self) -> None:
-        """Finish the open file."""
+        """Finish the open file. UnbalancedError where it does not hold the rows that were put into it."""
         if self._writer is not None:
             writer, self._writer = self._writer, None
-            self.files[self._number] = writer.close()
+            self.files[self._number] = file = writer.close()
+            if file.record_count != self._rows:
+                raise UnbalancedError(self._layout.table.name()[-1], self._rows, {file.file_path: file.record_count})
 
     def abandon(self) -> None:
         """Delete the open file and all others."""

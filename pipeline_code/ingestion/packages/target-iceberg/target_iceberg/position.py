@@ -24,6 +24,7 @@ SEQUENCE = "headwater.base-sequence-number"
 TABLE_PROPERTY = "headwater.position"
 ANCHOR = "headwater.anchor"
 REPLACES = "headwater.replaces"
+ROLLED_BACK = "headwater.rolled-back"
 
 _NOT_COMPARED = frozenset({"progress_markers", "starting_replication_value"})
 """What the SDK keeps in a bookmark while a stream is read."""
@@ -115,7 +116,23 @@ def read_position(metadata: TableMetadata) -> Position | None:
     if current is None or kept is None:
         return None
     record = json.loads(kept)
-    # Rolled back: the load is there, but no ancestor; or it has expired, and the current snapshot is older.
-    rolled_back = metadata.snapshot_by_id(int(record[SNAPSHOT])) is not None
+    # Rolled back: it was seen, or is to be seen; or the load has expired, and the current snapshot is older.
+    rolled_back = ROLLED_BACK in record or mark_of_rollback(metadata) is not None
     older = (current.sequence_number or 0) <= int(record[SEQUENCE])
     return None if rolled_back or older else _parse(record)
+
+
+def mark_of_rollback(metadata: TableMetadata) -> dict[str, str] | None:
+    """Return the table property to be set where the load that it tells of was rolled back; None where it was not.
+
+    It has to be marked as long as this can be seen: when the load's snapshot has expired, and a compaction has made a
+    newer one, the property would be believed again, and the rows never sent. The mark still says which run it was.
+    """
+    kept = metadata.properties.get(TABLE_PROPERTY)
+    if kept is None or ROLLED_BACK in (record := json.loads(kept)):
+        return None
+    number = int(record[SNAPSHOT])
+    ancestors = {snapshot.snapshot_id for snapshot in ancestors_of(metadata.current_snapshot(), metadata)}
+    if metadata.snapshot_by_id(number) is None or number in ancestors:
+        return None
+    return {TABLE_PROPERTY: json.dumps({**record, ROLLED_BACK: "true"}, sort_keys=True)}

@@ -28,6 +28,7 @@ from target_iceberg.position import (
     ANCHOR,
     REPLACES,
     Position,
+    mark_of_rollback,
     position_of,
     published,
     read_position,
@@ -140,6 +141,7 @@ def settle(catalog: Catalog, table: Table, own_run: str = "") -> None:
 
     For a table that is about to be loaded: a run that is dropped here is dead, or loads the same stream at once.
     """
+    note_rollback(table)
     for snapshot in staged(table.metadata):
         run_id = summary_of(snapshot)[WAP_ID]
         if run_id == own_run:
@@ -152,9 +154,23 @@ def settle(catalog: Catalog, table: Table, own_run: str = "") -> None:
     table.refresh()
 
 
+def note_rollback(table: Table) -> None:
+    """Mark the table's property where it tells of a load that was rolled back; no commit where it does not."""
+    if mark_of_rollback(table.metadata) is None:
+        return
+
+    def attempt() -> Attempt | None:
+        mark, current = mark_of_rollback(table.metadata), table.metadata.current_snapshot_id
+        condition = AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=current)  # type: ignore[call-arg]
+        return None if mark is None else Attempt((SetPropertiesUpdate(updates=mark),), (condition,))
+
+    commit(table, attempt, lambda: mark_of_rollback(table.metadata) is None)
+
+
 def complete(catalog: Catalog, tables: Iterable[Table]) -> None:
     """Publish in all tables what a run that ended between two of them had left. What is undecided is not touched."""
     for table in tables:
+        note_rollback(table)
         for snapshot in staged(table.metadata):
             run_id = summary_of(snapshot)[WAP_ID]
             anchor = _anchor(catalog, table, snapshot)

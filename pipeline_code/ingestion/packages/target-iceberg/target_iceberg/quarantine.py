@@ -112,23 +112,32 @@ def store(
     load: int,
     run_id: str,
     loaded_at: dt.datetime,
-    replaces: bool,
 ) -> None:
-    """Put the rows of a load into the table, in place of those of an earlier try, or of all if the load `replaces`."""
-    ledger = Ledger(catalog, namespace, STREAM, _TABLE)
-    before: Where = {"stream": [stream]} if replaces else {"stream": [stream], "load": [load]}
+    """Put the rows of a load into the table, in place of those of an earlier try."""
     common = {"stream": stream, "load": load, "run_id": run_id, "loaded_at": loaded_at}
-    ledger.replace(before, [{**common, **asdict(each)} for each in rejected])
+    before: Where = {"stream": [stream], "load": [load]}
+    _ledger(catalog, namespace).replace(before, [{**common, **asdict(each)} for each in rejected])
 
 
-def rows(catalog: Catalog, namespace: str, stream: str) -> tuple[list[dict[str, Any]], int | None]:
-    """Return the rows of a stream that are set aside, and the snapshot of the table that holds them."""
-    return Ledger(catalog, namespace, STREAM, _TABLE).rows({"stream": [stream]})
+def forget_others(catalog: Catalog, namespace: str, stream: str, run_id: str) -> None:
+    """Delete the rows of all other runs: this one has read the stream completely, and is published."""
+    others = {row["run_id"] for row in rows(catalog, namespace, stream)} - {run_id}
+    if others:
+        _ledger(catalog, namespace).replace({"stream": [stream], "run_id": sorted(others)}, [])
+
+
+def rows(catalog: Catalog, namespace: str, stream: str) -> list[dict[str, Any]]:
+    """Return the rows of a stream that are set aside."""
+    return _ledger(catalog, namespace).rows({"stream": [stream]})
 
 
 def keep_only(
     catalog: Catalog, namespace: str, stream: str, held: Sequence[Mapping[str, Any]], kept: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Put `kept` in place of the rows `held`, by the loads that these are of: what a load adds meanwhile stays."""
-    where: Where = {"stream": [stream], "load": sorted({row["load"] for row in held})}
-    Ledger(catalog, namespace, STREAM, _TABLE).replace(where, kept)
+    """Put `kept` in place of the rows `held`, by the runs that these are of: what another adds meanwhile stays."""
+    where: Where = {"stream": [stream], "run_id": sorted({row["run_id"] for row in held})}
+    _ledger(catalog, namespace).replace(where, kept)
+
+
+def _ledger(catalog: Catalog, namespace: str) -> Ledger:
+    return Ledger(catalog, namespace, STREAM, _TABLE)

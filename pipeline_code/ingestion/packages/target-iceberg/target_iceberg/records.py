@@ -105,9 +105,9 @@ def _is_exact(array: pa.Array, kind: pa.DataType) -> bool:
             pc.all(pc.match_substring_regex(array, f"^({pattern})$")).as_py() is not False
         )
     if types.is_timestamp(held) and types.is_timestamp(kind):
-        return (held.tz is None) is (kind.tz is None) or held.tz is None
+        return bool(held.tz is None or kind.tz is not None)
     number, whole = types.is_floating, types.is_integer
-    return (
+    return bool(
         held == kind
         or (types.is_dictionary(held) and held.value_type == kind)
         or (whole(held) and (whole(kind) or number(kind) or types.is_decimal(kind) or types.is_string(kind)))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import itertools
+import json
 import uuid
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import pyarrow as pa
 from pyiceberg.table import Table
+from pyiceberg.table.snapshots import ancestors_of
 
 from target_iceberg.deletes import Keys
 from target_iceberg.merge import delete_files, kept_rows
@@ -19,33 +24,47 @@ from target_iceberg.removal import remove
 from target_iceberg.snapshot import Attempt, Change, LoadSnapshot, commit
 
 REPLAYED = "headwater.replayed"
-"""In the summary of a snapshot: the quarantine's snapshot whose rows it holds, for the replay after one that died."""
+"""In the summary of a snapshot: the rows of the quarantine that it holds, for the replay after one that died."""
+MOST_ROWS = 10_000
+"""Of one snapshot: its summary takes 17 bytes for each, and stays in the table's metadata until it expires."""
 
 
-def write(table: Table, rows: pa.RecordBatch, mode: WriteMode, *, replayed: str, position: Position | None) -> None:
-    """Append or merge rows in one snapshot, as a load in that mode does; nothing if an earlier replay did it.
+def identity(row: Mapping[str, Any]) -> str:
+    """Return what a row of the quarantine is called in a summary: the same for the same row of the same load."""
+    told = json.dumps([row[name] for name in ("stream", "load", "run_id", "key", "column", "row")])
+    return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
 
-    `replayed` is the quarantine's snapshot that they come from, `position` where the stream stood when they were
-    chosen: RefusedLoadError if it has been loaded since, as then newer versions may be there.
+
+def released(table: Table) -> set[str]:
+    """Return the rows that replays have brought into the table as it is now: a rollback takes them out again."""
+    found = (summary_of(each).get(REPLAYED, "") for each in ancestors_of(table.current_snapshot(), table.metadata))
+    return {name for names in found for name in names.split()}
+
+
+def write(
+    table: Table, rows: pa.RecordBatch, mode: WriteMode, *, names: Collection[str], position: Position | None
+) -> None:
+    """Append or merge rows in one snapshot, as a load in that mode does.
+
+    `names` are their identities, `position` is where the stream stood when they were chosen: RefusedLoadError if it
+    has been loaded since, as then newer versions may be there, or if another replay has brought one of them.
     """
-    table.refresh()
-    if _done(table, replayed):
-        return
     written: list[str] = []
     change = _change(table, rows, mode, written)
 
-    def attempt() -> Attempt | None:
+    def attempt() -> Attempt:
         if read_position(table.metadata) != position:
             raise RefusedLoadError(
                 f"table {'.'.join(table.name())} was loaded while rows of the quarantine were being released. Nothing "
                 "was changed: replay again."
             )
-        if _done(table, replayed):
-            return None
-        return Attempt.of(LoadSnapshot(table.transaction(), change, {REPLAYED: replayed}, staged=False))
+        if released(table).intersection(names):
+            raise RefusedLoadError(f"table {'.'.join(table.name())}: two replays at once. Nothing was changed.")
+        summary = {REPLAYED: " ".join(sorted(names))}
+        return Attempt.of(LoadSnapshot(table.transaction(), change, summary, staged=False))
 
     try:
-        commit(table, attempt, lambda: _done(table, replayed))
+        commit(table, attempt, lambda: released(table).issuperset(names))
     except RefusedLoadError:
         for path in written:
             remove(table.io, path)
@@ -79,8 +98,3 @@ def _change(table: Table, rows: pa.RecordBatch, mode: WriteMode, written: list[s
     data = tuple(file for part in parts for file in part.files.values())
     written += [file.file_path for file in (*data, *deletes)]
     return Change(data, tuple(deletes))
-
-
-def _done(table: Table, replayed: str) -> bool:
-    """Whether an earlier replay has written these rows and died before it took them out of the quarantine."""
-    return any(summary_of(each).get(REPLAYED) == replayed for each in table.metadata.snapshots)

@@ -57,24 +57,28 @@ def replay(catalog: Catalog, namespace: str, stream: str, deletes: Deletes = Del
     if table is None:
         raise ValueError(f"there is no table {namespace}.{table_name(stream)}: is the stream's name right?")
     position = read_position(table.metadata)
-    held, snapshot = quarantine.rows(catalog, namespace, stream)
-    records: list[dict[str, Any]] = []
+    held = quarantine.rows(catalog, namespace, stream)
+    # Those that a replay has written which died before it took them out of the quarantine.
+    done = released.released(table)
+    open_rows = [row for row in held if released.identity(row) not in done]
+    records: list[tuple[str, dict[str, Any]]] = []
     kept: list[Row] = []
     superseded = 0
-    for row, verdict, record in _decided(table, stream, held):
-        if verdict == "release" and record is not None:
-            records.append(record)
+    for row, verdict, record in _decided(table, stream, open_rows):
+        if verdict == "release" and record is not None and len(records) < released.MOST_ROWS:
+            records.append((released.identity(row), record))
         elif verdict == "superseded":
             superseded += 1
         else:
             kept.append(row)
     if records:
-        rows = to_batch(stream, records, schema_to_pyarrow(table.schema(), include_field_ids=False))
+        names, values = zip(*records, strict=True)
+        rows = to_batch(stream, values, schema_to_pyarrow(table.schema(), include_field_ids=False))
         mode = WriteMode(Write(table.properties.get(MODE, Write.APPEND)), deletes)
-        released.write(table, rows, mode, replayed=str(snapshot), position=position)
+        released.write(table, rows, mode, names=set(names), position=position)
     if len(kept) < len(held):
         quarantine.keep_only(catalog, namespace, stream, held, kept)
-    return Outcome(len(records), superseded, len(kept))
+    return Outcome(len(held) - superseded - len(kept), superseded, len(kept))
 
 
 def _decided(table: Table, stream: str, held: Sequence[Row]) -> list[tuple[Row, Verdict, dict[str, Any] | None]]:

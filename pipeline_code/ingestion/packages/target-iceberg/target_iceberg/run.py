@@ -15,7 +15,7 @@ from typing import Any
 from headwater_contracts import Contract, ContractError
 from pyiceberg.catalog import Catalog
 
-from target_iceberg import open_findings
+from target_iceberg import open_findings, quarantine
 from target_iceberg.bookmarks import announced, announces, attempt, bookmark_of, set_bookmark
 from target_iceberg.contract import contract_of
 from target_iceberg.drift import Plan
@@ -146,6 +146,8 @@ class Run:
         for stream, load in self._loads.items():
             if stream not in failures and (stream not in changed or load.done):
                 self._report(stream, load)
+                if load.replaces:
+                    self._forget_quarantine(stream)
         self._record_findings()
         return failures
 
@@ -195,7 +197,10 @@ class Run:
     def _take_back(self, stream: str) -> None:
         """Delete what a stream has written for nothing, and go back to where its table stands."""
         if stream in self._loads:
-            self._loads[stream].discard()
+            try:
+                self._loads[stream].discard()
+            except Exception:  # its files are orphans then; other streams must still be finished
+                logger.exception("stream %s: what was written for nothing could not be deleted", stream)
             self._revert_bookmark(stream, self._loads[stream])
         else:
             set_bookmark(self.state, stream, settled(self._bookmarks[stream]))
@@ -211,6 +216,15 @@ class Run:
             "%s: %d rows in %d files, %.1f MB, %.1f s, snapshot %s",
             result.table, result.rows, result.files, result.bytes / 1e6, result.seconds, result.snapshot_id,
         )  # fmt: skip
+
+    def _forget_quarantine(self, stream: str) -> None:
+        """Delete what older loads have set aside: a complete read is there, and no replay may bring it back."""
+        try:
+            quarantine.forget_others(self.catalog, self.settings.namespace, stream, self._run_id)
+        except Exception:
+            logger.exception(
+                "stream %s was read completely; rows that older loads set aside could not be deleted", stream
+            )
 
     def _record_findings(self) -> None:
         """Write down what is open; that it could not be done must not undo what was loaded."""

@@ -26,6 +26,8 @@ class IcebergSink(BatchSink):
         """Create or grow the table at once, so that a stream without rows has its table too."""
         super().__init__(target=target, stream_name=stream_name, schema=schema, key_properties=key_properties)
         self._target = target
+        # Records that came before the schema changed are stored by the schema that they came with.
+        target.drain(stream_name)
         self.intake = target.run.intake_for(stream_name, self.schema, self.key_properties)
 
     def _parse_timestamps_in_record(self, record: dict[Any, Any], schema: dict[Any, Any], treatment: Any) -> None:

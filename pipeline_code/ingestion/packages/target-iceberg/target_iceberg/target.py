@@ -105,10 +105,11 @@ class TargetIceberg(Target):
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         super()._process_state_message(message_dict)
-        self.run.take_state(message_dict["value"], self._drain)
+        self.run.take_state(message_dict["value"], self.drain)
         self._latest_state = self.run.state
 
-    def _drain(self, stream: str) -> None:
+    def drain(self, stream: str) -> None:
+        """Hand the records that a stream's sinks hold on to its intake."""
         for sink in [*self._sinks_to_clear, *self._sinks_active.values()]:
             if sink.stream_name == stream:
                 self.drain_one(sink)
