@@ -94,3 +94,12 @@ def test_removals_superseded_and_rejected_rows_are_counted(shop: Shop) -> None:
             renamed = [{**message, "stream": f"pets_{deletes}"} if "stream" in message else message for message in sent]
             shop.load(renamed)
         assert len(shop.quarantine()) == ["hard", "soft", "keep"].index(deletes) + 1
+
+
+def test_keys_that_were_not_looked_through_are_said(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond five million rows duplicates were no longer looked for, and nothing said so."""
+    monkeypatch.setattr("target_iceberg.intake.MOST_KEYS_WATCHED", 100)
+    shop.contract("key: [id]\nquarantine: {share: 100%}\n", "pets")
+    keyless = [{**message, "key_properties": []} if message["type"] == "SCHEMA" else message for message in FIRST]
+    shop.load(keyless)
+    assert shop.findings()["duplicate_key", ""] == "error"

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import http.server
 import threading
+import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
-from pyiceberg.catalog import Catalog
+from pyiceberg.catalog import AVAILABLE_CATALOGS, Catalog
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.types import NestedField, StringType
 from pyiceberg.utils.config import Config
-from target_iceberg import lake
+from target_iceberg import lake, ledger
 
 NAME = "silent"
 
@@ -68,3 +74,34 @@ def test_a_catalog_that_falls_silent_ends_the_call() -> None:
     catalog: Catalog = lake.connect(NAME)
     with pytest.raises(requests.Timeout):
         catalog.list_namespaces()
+
+
+@pytest.mark.parametrize("catalogs", [1], indirect=True)
+@pytest.mark.usefixtures("catalogs")
+def test_connecting_changes_nothing_for_others() -> None:
+    """pyiceberg's own table of catalogs is the process's: whoever else uses it gets what pyiceberg makes."""
+    before = dict(AVAILABLE_CATALOGS)
+    lake.connect(NAME)
+    assert before == AVAILABLE_CATALOGS
+
+
+def test_runs_that_end_together_wait_before_they_try_again(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tries were spent in milliseconds, while the other run was still committing."""
+    waits: list[float] = []
+    monkeypatch.setattr(ledger.time, "sleep", waits.append)
+    schema = Schema(NestedField(1, "stream", StringType(), required=True))
+    book = ledger.Ledger(catalog, f"raw_{uuid.uuid4().hex}", "book", schema)
+    book.replace({"stream": ["a"]}, [{"stream": "a"}])
+    append, refused = Table.append, iter([True, True, True])
+
+    def conflict(table: Table, *arguments: Any, **options: Any) -> None:
+        if next(refused, False):
+            raise CommitFailedException("another run was faster")
+        append(table, *arguments, **options)
+
+    monkeypatch.setattr(Table, "append", conflict)
+    book.replace({"stream": ["b"]}, [{"stream": "b"}])
+    assert {row["stream"] for row in book.rows({"stream": ["a", "b"]})} == {"a", "b"}
+    assert len(waits) == 3
+    assert waits == sorted(waits)
+    assert sum(waits) > 0.3

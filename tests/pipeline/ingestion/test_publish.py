@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from conftest import Shop
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import BadRequestError, NoSuchTableError
+from pyiceberg.exceptions import BadRequestError, CommitFailedException, NoSuchTableError
 from pyiceberg.table import Table
 from target_iceberg.admin import positions
 from target_iceberg.load import Load
@@ -240,6 +240,28 @@ def test_stream_that_fails_keeps_the_whole_run_back(shop: Shop) -> None:
     assert (shop.count("orders"), shop.count("tags")) == (1000, 0)
     assert shop.state["bookmarks"]["orders"] == before["bookmarks"]["orders"]
     assert read_position(shop.table("orders").metadata) is not None
+    shop.replicate()
+    assert (shop.count("orders"), shop.count("tags")) == (2000, 1)
+
+
+def test_clean_up_that_fails_ends_no_other_stream(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is gone while one stream's files are deleted: the others were left undecided, without a state."""
+    shop.execute("create table shop.tags (tag text primary key, updated_at timestamptz default now())")
+    shop.replicate()
+    shop.execute("update shop.orders set updated_at = now()", "insert into shop.tags values ('a')")
+    committed = Load.commit_prepared
+
+    def commit(load: Load) -> object:
+        if load.stream == "orders":
+            raise CommitFailedException("not now")
+        return committed(load)
+
+    monkeypatch.setattr(Load, "commit_prepared", commit)
+    monkeypatch.setattr(Load, "discard", lambda _: 1 / 0)
+    with pytest.raises(IncompleteStreamError, match="stream orders: not now"):
+        shop.load(shop.extract_lines(), publish="each")
+    assert (shop.count("orders"), shop.count("tags")) == (1000, 1)
+    monkeypatch.undo()
     shop.replicate()
     assert (shop.count("orders"), shop.count("tags")) == (2000, 1)
 

@@ -135,7 +135,8 @@ def _float(value: Any, nearest: Callable[[Any], float]) -> float:
         return found
     if math.isinf(found):
         raise NotExactError("beyond the greatest number of the type")
-    if not _prints_as(found, Decimal(str(value)), is_double=nearest is float):
+    number = value if isinstance(value, Decimal) else Decimal(str(value))
+    if not _prints_as(found, number, is_double=nearest is float):
         raise NotExactError("more digits than the type has")
     return found
 
