@@ -47,23 +47,26 @@ def ensure(home: Home, image: str, console: Console, checkout: Path = CHECKOUT) 
 
     Raises LocalError when the image has no lock file.
     """
-    locks = [lock_file(image, checkout).read_text(), (checkout / "requirements.lock").read_text()]
-    venv = folder(home, image, locks)
+    own = lock_files(image, checkout)
+    ours = (checkout / "requirements.lock").read_text()
+    texts = [lock.read_text() for lock in own]
+    venv = folder(home, image, [*texts, ours])
     if not (venv / ".complete").exists():
         with console.step(f"Python environment of {image}", estimate_s=60) as step:
-            _make(home, step, venv, lock_file(image, checkout), missing_test_pins(*locks))
+            _make(home, step, venv, own, missing_test_pins("".join(texts), ours))
     return venv / "bin" / "python"
 
 
-def _make(home: Home, step: Step, venv: Path, lock: Path, extra: str) -> None:
+def _make(home: Home, step: Step, venv: Path, locks: Sequence[Path], extra: str) -> None:
     """Make the environment; the marker comes last, so that a broken-off one is made anew."""
     python = venv / "bin" / "python"
     environment = home.environment() | {"UV_CACHE_DIR": str(home.cache / "uv")}
     uv: list[str | Path] = [sys.executable, "-m", "uv"]
     step.run([*uv, "venv", "-q", "--clear", "--python", PYTHON, venv], env=environment)
     install = [*uv, "pip", "install", "-q", "--require-hashes", "--no-deps", "--python", python]
-    step.update(f"install {lock.name}")
-    step.run([*install, "-r", lock], env=environment)
+    for lock in locks:
+        step.update(f"install {lock.name}")
+        step.run([*install, "-r", lock], env=environment)
     if extra:
         added = venv / "test-packages.txt"
         added.write_text(extra)
@@ -71,14 +74,15 @@ def _make(home: Home, step: Step, venv: Path, lock: Path, extra: str) -> None:
     (venv / ".complete").touch()
 
 
-def lock_file(image: str, checkout: Path = CHECKOUT) -> Path:
-    """Return the lock file of an image's Python; where it has several environments, that of all of them for tests.
+def lock_files(image: str, checkout: Path = CHECKOUT) -> list[Path]:
+    """Return the lock files of an image's Python; where it has several environments, that of all of them for tests.
 
-    Raises LocalError when there is none.
+    Packages whose data the tests load come last, if there are any. Raises LocalError when there is no lock file.
     """
     folder_of_image = checkout / "pipeline_code" / image
     candidates = [folder_of_image / "requirements" / "test.lock", folder_of_image / "requirements.lock"]
+    datasets = folder_of_image / "requirements" / "datasets.lock"
     for lock in candidates:
         if lock.exists():
-            return lock
+            return [lock, datasets] if datasets.exists() else [lock]
     raise LocalError(f"the image {image} has no lock file: neither {' nor '.join(map(str, candidates))}")

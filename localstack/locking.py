@@ -9,6 +9,8 @@ from localstack.console import Console
 from localstack.stack import CHECKOUT
 
 PYTHON = "3.11"
+DATASETS = "datasets.in"
+"""Packages of which only the data files are read: locked without what their code needs."""
 
 
 def inputs(checkout: Path) -> list[Path]:
@@ -20,10 +22,11 @@ def inputs(checkout: Path) -> list[Path]:
 def argv(source: Path) -> list[str]:
     """Return the uv command that writes the lock of `source` (a `*.in` file or pyproject.toml) beside it."""
     lock = source.with_name("requirements.lock") if source.name == "pyproject.toml" else source.with_suffix(".lock")
-    groups = ["--group", "test", "--group", "lint"] if source.name == "pyproject.toml" else []
+    options = ["--group", "test", "--group", "lint"] if source.name == "pyproject.toml" else []
+    options += ["--no-deps"] if source.name == DATASETS else []
     return [
         sys.executable, "-m", "uv", "pip", "compile", "-q", "--generate-hashes", "--no-header",
-        "--python-version", PYTHON, *groups, source.name, "-o", lock.name,
+        "--python-version", PYTHON, *options, source.name, "-o", lock.name,
     ]  # fmt: skip
 
 
