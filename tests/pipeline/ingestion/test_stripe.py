@@ -131,6 +131,14 @@ def cancel(stripe: Stripe, order: int, at: int) -> None:
     )
 
 
+def add_order(stripe: Stripe, order: int, at: int) -> None:
+    stripe.shop.execute(
+        f"insert into shop.orders values ({order}, 3, null, 'web', 'placed', 'EUR', 0, to_timestamp({at}),"
+        f" to_timestamp({at}))",
+        f"insert into shop.order_items values ({order}, {order}, 1, 1, 60, 0, 0, now())",
+    )
+
+
 def test_the_first_run_reads_everything_and_the_second_nothing(stripe: Stripe) -> None:
     messages = stripe.extract()
     declined = ORDERS // 37
@@ -203,6 +211,34 @@ def test_what_is_not_listed_yet_is_left_to_the_next_run(stripe: Stripe) -> None:
     )
     stripe.now += 60
     assert len(records(stripe.extract(settle_seconds=10), "stripe_charges")) == 1
+
+
+def test_what_is_listed_minutes_late_is_found_and_sent_once(stripe: Stripe) -> None:
+    """A charge, or an event, that the API shows only after a run has passed its time: it would be lost for ever."""
+    stripe.extract()
+    stripe.now += 3600
+    add_order(stripe, 521, stripe.now - 300)
+    assert len(records(stripe.extract(), "stripe_charges")) == 1
+    # Shown only now: a charge of five minutes before that run, and the refund of an old one.
+    add_order(stripe, 522, stripe.now - 301)
+    cancel(stripe, 7, stripe.now - 400)
+    stripe.now += 60
+    late = records(stripe.extract(), "stripe_charges")
+    assert {record["id"] for record in late} == {"ch_0000000000000522", "ch_0000000000000007"}
+    stripe.now += 60
+    assert numbers(stripe.extract()) == {}
+
+
+def test_a_bookmark_of_before_the_overlap_sends_nothing_twice(stripe: Stripe) -> None:
+    """An upgrade must not double what the last run sent: an older bookmark does not say what that was."""
+    stripe.extract()
+    stripe.now += 3600
+    add_order(stripe, 521, stripe.now - 300)
+    stripe.extract()
+    for bookmark in stripe.state["bookmarks"].values():
+        bookmark.pop("seen", None)
+    stripe.now += 60
+    assert numbers(stripe.extract()) == {}
 
 
 def test_events_that_are_gone_mean_a_complete_read(stripe: Stripe) -> None:

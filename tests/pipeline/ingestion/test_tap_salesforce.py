@@ -18,6 +18,7 @@ from conftest import PACKAGES, Server
 from entry_point import EntryPoint, pipes
 from headwater_contracts import read_source
 from headwater_tap.calls import ServiceError
+from headwater_tap.overlap import SEEN_MOST, Sent
 from pyiceberg.types import BooleanType, DateType, DecimalType, StringType, TimestamptzType
 from singer_sdk.testing import SuiteConfig, suites
 from singer_sdk.testing.runners import TapTestRunner
@@ -25,7 +26,7 @@ from tap_salesforce import reading
 from tap_salesforce.columns import Column, FieldValueError
 from tap_salesforce.tap import TapSalesforce
 from tap_salesforce.usage import LimitError
-from tap_salesforce.window import SEEN_MOST, Bookmark, Sent, Window
+from tap_salesforce.window import Bookmark
 from target_iceberg.target import IncompleteStreamError
 from target_iceberg.types import iceberg_schema
 from wholesale import CLIENT_ID, SECRET, Organisation, organisation
@@ -469,10 +470,11 @@ def test_values_of_both_apis_become_the_same() -> None:
 def test_a_bookmark_keeps_the_newest_of_a_mass_change() -> None:
     """A data load of a million records within the overlap must not end up in the snapshot's summary."""
     end = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
-    sent = Sent(Window(None, end), dt.timedelta(seconds=600), None)
+    second = int(end.timestamp())
+    sent = Sent(second - 600, {})
     for number in range(5 * SEEN_MOST):
-        sent.add(f"006{number:015d}", end - dt.timedelta(seconds=500 - number // 10 % 500))
-    bookmark = Bookmark.from_state(json.loads(json.dumps(sent.bookmark().to_state())))
+        sent.add(f"006{number:015d}", second - 500 + number // 10 % 500)
+    bookmark = Bookmark.from_state(json.loads(json.dumps(Bookmark(end, sent.seen()).to_state())))
     assert bookmark is not None
     assert len(bookmark.seen) == SEEN_MOST
     assert bookmark.has_sent(f"006{4999:015d}", end - dt.timedelta(seconds=500 - 499))

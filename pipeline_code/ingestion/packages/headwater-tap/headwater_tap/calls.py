@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -117,6 +118,13 @@ def shown(response: requests.Response) -> str:
 
 
 def _retry_after(response: requests.Response) -> float:
-    """Return the seconds of a Retry-After header; 0 without one, or where it is a date."""
+    """Return the seconds that a Retry-After header asks for, as a number or as a time; 0 without one."""
     asked = response.headers.get("Retry-After", "")
-    return float(asked) if asked.isdigit() else 0.0
+    if asked.isdigit():
+        return float(asked)
+    try:
+        until = parsedate_to_datetime(asked)
+        now = parsedate_to_datetime(response.headers["Date"])  # the service's clock, not this machine's
+    except (ValueError, KeyError):
+        return 0.0
+    return max((until - now).total_seconds(), 0.0)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from headwater_tap.announced import AnnouncedStream
+from headwater_tap.overlap import Sent
 
 from tap_salesforce import reading
 from tap_salesforce.api import RefusedError, Salesforce
@@ -20,7 +21,7 @@ from tap_salesforce.columns import (
     record_of,
     schema_of,
 )
-from tap_salesforce.window import Bookmark, Sent, Window, window
+from tap_salesforce.window import Bookmark, Window, window
 
 if TYPE_CHECKING:
     from tap_salesforce.tap import TapSalesforce
@@ -57,18 +58,19 @@ class SalesforceStream(AnnouncedStream):
         if read.is_empty:
             self.finish(None)
             return
-        sent = Sent(read, overlap, before)
+        sent = Sent(int((read.end - overlap).timestamp()), {} if before is None else before.seen)
         skipped = 0
         for record in self._changes(read, before, limits.jobs_left):
             changed = moment(record[REPLICATION_KEY])
             if not read.holds(changed) or (before is not None and before.has_sent(record[KEY], changed)):
                 skipped += 1
                 continue
-            sent.add(record[KEY], changed)
+            sent.add(record[KEY], int(changed.timestamp()))
             yield record
         if skipped:
             self.logger.info("%s: %d records of the overlap were sent by the run before", self.name, skipped)
-        self.finish(sent.bookmark().to_state() if self.replication_method == "INCREMENTAL" else None)
+        bookmark = Bookmark(read.end, sent.seen())
+        self.finish(bookmark.to_state() if self.replication_method == "INCREMENTAL" else None)
 
     def _changes(self, read: Window, before: Bookmark | None, jobs_left: int) -> Iterator[dict[str, Any]]:
         columns = self._readable(self._columns)

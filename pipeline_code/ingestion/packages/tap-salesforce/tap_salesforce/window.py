@@ -15,9 +15,6 @@ from typing import Any
 
 from tap_salesforce.columns import REPLICATION_KEY, moment
 
-SEEN_MOST = 1_000
-"""Records of the overlap that a bookmark holds, about 30 bytes each. Of more, the oldest may be sent once more."""
-
 
 @dataclass(frozen=True)
 class Window:
@@ -80,34 +77,6 @@ def window(
     """Return what a run reads. `first` is where the first run starts; None means from the beginning."""
     end = (service_time - settle).replace(microsecond=0)
     return Window(first if bookmark is None else bookmark.end - overlap, end)
-
-
-class Sent:
-    """Collects what a run sends, for its bookmark."""
-
-    def __init__(self, read: Window, overlap: dt.timedelta, before: Bookmark | None) -> None:
-        """Begin with what the run before had sent and this run would still find in its overlap."""
-        self._end = read.end
-        self._from = int((read.end - overlap).timestamp())
-        kept = {} if before is None else before.seen
-        self._seen = {each: second for each, second in kept.items() if second >= self._from}
-
-    def add(self, record_id: str, changed: dt.datetime) -> None:
-        """Note a record that was sent."""
-        second = int(changed.timestamp())
-        if second >= self._from:
-            self._seen[record_id] = second
-            if len(self._seen) > 2 * SEEN_MOST:
-                self._cut()
-
-    def _cut(self) -> None:
-        newest = sorted(self._seen.items(), key=lambda each: each[1])[-SEEN_MOST:]
-        self._seen = dict(newest)
-
-    def bookmark(self) -> Bookmark:
-        """Return where the next run begins."""
-        self._cut()
-        return Bookmark(self._end, self._seen)
 
 
 def _literal(time: dt.datetime) -> str:

@@ -1,15 +1,17 @@
 """One kind of object as a Singer stream.
 
 A run reads the objects made since the last one, and those that events say have changed since; both up to the same
-moment, where the next run begins. Objects come as they are when they are read, one version of each a run.
+moment, where the next run begins. It looks an overlap further back for what the API has shown late; what was sent of
+that is in the bookmark. Objects come as they are when they are read, one version of each a run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from headwater_tap.announced import AnnouncedStream
+from headwater_tap.overlap import Sent
 
 from tap_stripe.objects import Kind
 
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 EVENTS_KEPT_S = 29 * 86_400
 """How far back events tell what has changed: Stripe keeps them for 30 days."""
 POSITION = "read_until"
-"""Where the next run begins, in seconds since 1970: the bookmark's only entry."""
+"""Where the next run begins, in seconds since 1970."""
+SEEN = "seen"
+"""What was sent of the overlap before that: id of an object or event → seconds since 1970."""
 
 
 class StripeStream(AnnouncedStream):
@@ -46,26 +50,49 @@ class StripeStream(AnnouncedStream):
         Without a record it stays: the target then makes no commit that could hold another one.
         """
         since, until = self._since(), self._horizon()
-        if since is None:
-            new: Iterator[dict[str, Any]] = map(self._kind.record, self._made(self._start(), until))
-        else:
-            new = self._changes(since, until) if since < until else iter(())
+        sent = Sent(
+            until - self.config["overlap_seconds"], self.stream_state.get(SEEN, {}) if since is not None else {}
+        )
+        new = self._all(until, sent) if since is None else self._changes(since, until, sent)
         any_new = False
         for record in new:
             any_new = True
             yield record
-        self.finish({POSITION: until} if any_new else None)
+        self.finish({POSITION: until, SEEN: sent.seen()} if any_new else None)
 
-    def _changes(self, since: int, until: int) -> Iterator[dict[str, Any]]:
-        sent = set()
-        for body in self._made(since, until):
-            if body["id"] not in sent:
-                sent.add(body["id"])
+    def _all(self, until: int, sent: Sent) -> Iterator[dict[str, Any]]:
+        # What these events tell is in the objects, which are read after them.
+        for event in self._events(until - self.config["overlap_seconds"], until):
+            sent.add(event["id"], event["created"])
+        for body in self._made(self._start(), until):
+            sent.add(body["id"], body["created"])
+            yield self._kind.record(body)
+
+    def _changes(self, since: int, until: int, sent: Sent) -> Iterator[dict[str, Any]]:
+        before: Mapping[str, int] | None = self.stream_state.get(SEEN)
+        if since >= until:
+            return
+        # A bookmark of before there was an overlap does not say what was sent of it.
+        begin = since if before is None else since - self.config["overlap_seconds"]
+        known = {} if before is None else before
+        come = set()
+        for body in self._made(begin, until):
+            if body["id"] not in known and body["id"] not in come:
+                come.add(body["id"])
+                sent.add(body["id"], body["created"])
                 yield self._kind.record(body)
-        for identifier, event in self._changed(since, until).items():
+        newest: dict[str, Body] = {}
+        for event in self._events(begin, until):
+            if event["id"] not in known:
+                sent.add(event["id"], event["created"])
+                about = event["data"]["object"]
+                identifier = about["id"] if about["object"] == self._kind.singular else about.get(self._kind.singular)
+                if isinstance(identifier, str):
+                    newest.setdefault(identifier, event)
+        for identifier, event in newest.items():
             if event["type"] == self._kind.deletion:
                 yield self._kind.record(event["data"]["object"], event["created"])
-            elif identifier not in sent:
+            elif identifier not in come:
                 # The event's own copy may be in another version of the API, and older than the object.
                 now = self._api.retrieve(self._kind.plural, identifier, self._expansion(""))
                 if now is not None and not now.get("deleted"):
@@ -76,19 +103,12 @@ class StripeStream(AnnouncedStream):
         window = {"created[gte]": since, "created[lt]": until}
         return self._api.objects(self._kind.plural, {**window, **self._expansion("data.")})
 
-    def _changed(self, since: int, until: int) -> dict[str, Body]:
-        """The newest event of that time about each object."""
+    def _events(self, since: int, until: int) -> Iterator[Body]:
+        """Events of that time about objects of this kind, newest first."""
         types = [*self._kind.updates, *([self._kind.deletion] if self._kind.deletion is not None else [])]
         if not types:
-            return {}
-        found: dict[str, Body] = {}
-        window = {"created[gte]": since, "created[lt]": until, "types[]": types}
-        for event in self._api.objects("events", window):
-            about = event["data"]["object"]
-            identifier = about["id"] if about["object"] == self._kind.singular else about.get(self._kind.singular)
-            if isinstance(identifier, str):
-                found.setdefault(identifier, event)
-        return found
+            return iter(())
+        return self._api.objects("events", {"created[gte]": since, "created[lt]": until, "types[]": types})
 
     def _expansion(self, prefix: str) -> dict[str, list[str]]:
         fields = [each.partition(".") for each in self.config["expand"]]

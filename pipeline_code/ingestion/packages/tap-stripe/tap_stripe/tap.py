@@ -45,6 +45,12 @@ class TapStripe(AnnouncingTap):
             default=10,
             description="Objects younger than this are left to the next run: they may not be listed yet.",
         ),
+        th.Property(
+            "overlap_seconds",
+            th.IntegerType,
+            default=600,
+            description="How far before the last run's end a run looks for what the API has shown late.",
+        ),
         th.Property("attempts", th.IntegerType, default=6, description="How often a call is tried."),
         th.Property("first_wait_seconds", th.NumberType, default=1.0, description="Wait before the second attempt."),
         th.Property("timeout_seconds", th.NumberType, default=60.0, description="How long a call may give no byte."),
