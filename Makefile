@@ -33,7 +33,7 @@ quarantine:
 	@$(HEADWATER) quarantine $(call option,replay,--replay)
 # In the environment, not as an argument: the address may hold a password.
 source:
-	@$(if $(findstring command,$(origin add)),HEADWATER_SOURCE_ADDRESS="$$add") $(HEADWATER) source $(call option,remove,--remove) $(call option,name,--name) $(call option,schema,--schema)
+	@$(if $(findstring command,$(origin add)),HEADWATER_SOURCE_ADDRESS="$$add") $(HEADWATER) source $(call option,remove,--remove) $(call option,name,--name) $(call option,schema,--schema) $(call option,set,--set)
 shop:
 	@$(HEADWATER) shop $(call option,rate,--rate) $(call option,orders,--orders)
 run:

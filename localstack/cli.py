@@ -92,6 +92,7 @@ def _source(parser: argparse.ArgumentParser) -> None:
         "--name", help="what the source is called in the lake (name=crm; else as its database or folder)"
     )
     parser.add_argument("--schema", help="of a database: the schema whose tables are read (schema=public)")
+    parser.add_argument("--set", help="of files: how a stream's are written (set='orders.skip=3 orders.delimiter=;')")
 
 
 def _shop(parser: argparse.ArgumentParser) -> None:

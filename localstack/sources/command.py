@@ -35,15 +35,15 @@ def run(home: Home, console: Console, chosen: argparse.Namespace) -> int:
     if address is not None and chosen.remove is not None:
         raise UsageError("add= or remove=, not both")
     if address is None and chosen.remove is None:
-        if chosen.name is not None or chosen.schema is not None:
-            raise UsageError("name= and schema= go with add=")
+        if chosen.name is not None or chosen.schema is not None or chosen.set is not None:
+            raise UsageError("name=, schema= and set= go with add=")
         print("\n".join(listed()))
         return 0
     if chosen.remove is not None:
         console.resume = f"make source remove={chosen.remove}"
         with exclusive(home.state / "lock", "source"):
             return remove(home, console, chosen.remove)
-    kind, source = parse(str(address), chosen.name, chosen.schema)
+    kind, source = parse(str(address), chosen.name, chosen.schema, chosen.set)
     files.check_name(source)
     source = with_password(home, source, given["PGPASSWORD"])
     console.resume = source.command
@@ -88,6 +88,7 @@ def add(home: Home, console: Console, kind: Kind, source: Source) -> int:
     with console.step(f"Look at {source.place}", estimate_s=30) as step:
         source.send(kube, step)
         found = discovery.discover(kube, kind, source)
+        source = source.without(found.left)
         files.check_tables(source, found.tables)
         step.update(f"{len(found.tables)} tables")
     for line in (*found.tables, *found.notes):

@@ -90,6 +90,11 @@ class Connection:
         return {} if pem is None else {CERTIFICATES: pem}
 
     @property
+    def given(self) -> Mapping[str, Mapping[str, Any]]:
+        """Nothing: tables say themselves how they are."""
+        return {}
+
+    @property
     def request(self) -> Mapping[str, Any]:
         """What the command that looks at it reads, password included."""
         names = ("name", "host", "port", "database", "user", "schema", "sslmode", "password")
@@ -124,6 +129,10 @@ class Connection:
         """Return the source with its password."""
         return replace(self, password=password)
 
+    def without(self, left: Sequence[str]) -> Connection:  # noqa: ARG002
+        """Return the source: what is not found in a database is not read."""
+        return self
+
     def send(self, kube: Kube, step: Step) -> None:
         """Nothing: the platform reads it where it is."""
 
@@ -133,8 +142,10 @@ class Connection:
         return f"{self.name.upper()}_PASSWORD"
 
 
-def parse(address: str, name: str | None, schema: str | None) -> Connection:
+def parse(address: str, name: str | None, schema: str | None, said: str | None = None) -> Connection:
     """Return the connection that an address says. Raises UsageError, which never repeats the password."""
+    if said is not None:
+        raise UsageError("set= goes with files; a database says its types itself")
     scheme = address.partition("://")[0]
     try:
         parts = urllib.parse.urlsplit(address)

@@ -73,12 +73,25 @@ def check_name(source: Source, checkout: Path = CHECKOUT) -> bool:
                 f"name={source.name!r} is taken by {place_of(places)}; say another name=…, or first: "
                 f"make source remove={source.name}"
             )
+        _check_given(source, config.get("streams") or {}, places.meltano)
         return True
     project = yaml.safe_load((checkout / "pipeline_code/ingestion/meltano.yml").read_text())
     taken = {each["name"] for each in project["plugins"]["extractors"]}
     if places.contracts.exists() or f"tap-{source.name}" in taken:
         raise UsageError(f"name={source.name!r} is taken by a source of the project; say another name=…")
     return False
+
+
+def _check_given(source: Source, streams: Mapping[str, Any], path: Path) -> None:
+    """Raise UsageError where `set=` says something else than the file that is there, which stays as it is."""
+    for stream, given in source.given.items():
+        there = streams.get(stream) or {}
+        for name, value in given.items():
+            if there.get(name) != value:
+                raise UsageError(
+                    f"set={stream}.{name}: {path} is there and says {there.get(name)!r}, not {value!r}; change it "
+                    f"there, then `pulumi up`; or first: make source remove={source.name}"
+                )
 
 
 def check_tables(source: Source, tables: Sequence[Found], checkout: Path = CHECKOUT) -> None:

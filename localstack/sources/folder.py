@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,17 +19,28 @@ from localstack.sources.kinds import Kind
 from localstack.sources.naming import check_plain, given_name, name_of, quoted
 
 EXAMPLE = "make source add=./exports name=crm"
+SETTINGS: Mapping[str, str] = {
+    "files": "a pattern of paths", "delimiter": "", "quote": "", "escape": "", "encoding": "", "decimal": ". or ,",
+    "header": "true or false", "skip": "lines", "comment": "", "null": "texts with commas between", "leave_out": "true",
+}  # fmt: skip
+"""What `set=` may say of a stream: as in its Meltano file, see docs/sources.md."""
+SET_EXAMPLE = "set='orders.skip=3 orders.delimiter=;'"
 
 
 @dataclass(frozen=True)
 class Folder:
-    """Files, and what they are called here. `local` is the folder that they come from; None where `path` is theirs."""
+    """Files, and what they are called here. `local` is the folder that they come from; None where `path` is theirs.
+
+    given: stream → what `set=` says of it; `said` is that text.
+    """
 
     name: str
     path: str
     local: Path | None = None
     password: str | None = None
     asks: str | None = None
+    given: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    said: str | None = None
 
     @property
     def place(self) -> str:
@@ -38,7 +50,8 @@ class Folder:
     @property
     def command(self) -> str:
         """Return the command that adds them."""
-        return f"make source add='{self.path if self.local is None else self.local}' name={self.name}"
+        said = "" if self.said is None else f" set={shlex.quote(self.said)}"
+        return f"make source add='{self.path if self.local is None else self.local}' name={self.name}{said}"
 
     @property
     def identity(self) -> Mapping[str, object]:
@@ -58,25 +71,30 @@ class Folder:
     @property
     def request(self) -> Mapping[str, Any]:
         """What the command that looks at them reads."""
-        return {"name": self.name, "path": self.path}
+        return {"name": self.name, "path": self.path, **({"streams": self.given} if self.given else {})}
 
     def settings(self, tables: Sequence[Found]) -> list[str]:
         """Return the lines of the settings in the Meltano file, with the dialects that were found out."""
         lines = [f"path: {quoted(self.path)}"]
-        if tables:
-            lines.append("# Of each stream: files, delimiter, quote, escape, header, skip, decimal, encoding.")
+        found = {table.name: table.settings for table in tables}
+        streams = {name: {**found.get(name, {}), **self.given.get(name, {})} for name in {**found, **self.given}}
+        if streams:
+            lines.append(f"# Of each stream: {', '.join(SETTINGS)}.")
             lines.append("# What is not said is found out of each file.")
             lines.append("streams:")
-        for table in tables:
-            said = ", ".join(
-                f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in table.settings.items()
-            )
-            lines.append(f"  {quoted(table.name)}: {{{said}}}")
+        for name, settings in streams.items():
+            said = ", ".join(f"{each}: {json.dumps(value, ensure_ascii=False)}" for each, value in settings.items())
+            lines.append(f"  {quoted(name)}: {{{said}}}")
         return lines
 
     def with_password(self, password: str) -> Folder:  # noqa: ARG002
         """Return the source: it has no password."""
         return self
+
+    def without(self, left: Sequence[str]) -> Folder:
+        """Return the source with a setting for each stream that can't be read as it is: it is left out."""
+        settings = {each: {**self.given.get(each, {}), "leave_out": True} for each in left}
+        return replace(self, given={**self.given, **settings})
 
     def send(self, kube: Kube, step: Step) -> None:
         """Copy what is new in the folder into the lake's bucket."""
@@ -92,8 +110,49 @@ def is_address(address: str) -> bool:
     return address.startswith((".", "/", "~")) or Path(address).is_dir()
 
 
-def parse(address: str, name: str | None, schema: str | None) -> Folder:
-    """Return the files that an address says. Raises UsageError."""
+def given_settings(text: str) -> dict[str, dict[str, Any]]:
+    """Return stream → settings of `orders.skip=3 orders.delimiter=;`. Raises UsageError with what is allowed."""
+    found: dict[str, dict[str, Any]] = {}
+    try:
+        parts = shlex.shlex(text, posix=True)
+        parts.whitespace_split, parts.commenters, parts.escape = True, "", ""  # a tab is \t
+        words = list(parts)
+    except ValueError as error:
+        raise UsageError(f"set={text!r}: {error}; for example {SET_EXAMPLE}") from error
+    for word in words:
+        place, equals, value = word.partition("=")
+        stream, dot, name = place.rpartition(".")
+        if not equals or not dot or not stream:
+            raise UsageError(f"set={word!r} is not STREAM.SETTING=VALUE; for example {SET_EXAMPLE}")
+        if name not in SETTINGS:
+            raise UsageError(f"set={word!r}: {name!r} is no setting; allowed: {', '.join(SETTINGS)}")
+        found.setdefault(stream, {})[name] = _value(word, name, value)
+    return found
+
+
+def _value(word: str, name: str, text: str) -> Any:
+    if "$" in text:
+        raise UsageError(
+            f"set={word!r}: a $ would be read as something else by Meltano; write it into the Meltano file"
+        )
+    match name:
+        case "header" | "leave_out":
+            if text not in {"true", "false"}:
+                raise UsageError(f"set={word!r}: use true or false")
+            return text == "true"
+        case "skip":
+            if not text.isdecimal():
+                raise UsageError(f"set={word!r}: use a number of lines, 0 or more")
+            return int(text)
+        case "null":
+            return text.split(",")
+        case _:
+            return text
+
+
+def parse(address: str, name: str | None, schema: str | None, said: str | None = None) -> Folder:
+    """Return the files that an address says, and what `set=` says of them. Raises UsageError."""
+    given = given_settings(said or "")
     if schema is not None:
         raise UsageError("schema= goes with a database; files have none")
     check_plain("path", address)
@@ -104,7 +163,7 @@ def parse(address: str, name: str | None, schema: str | None) -> Folder:
             raise UsageError("add=s3://…: use s3://bucket/prefix; credentials are ingestion's own")
         called = prefix.rpartition("/")[2] or parts.netloc
         chosen = name_of("prefix", called) if name is None else given_name(name)
-        return Folder(chosen, f"s3://{parts.netloc}/{prefix}".rstrip("/"))
+        return Folder(chosen, f"s3://{parts.netloc}/{prefix}".rstrip("/"), given=given, said=said)
     local = Path(address.removeprefix("file://")).expanduser().resolve()
     if not local.is_dir():
         found = "is a file, not a folder: name the folder that it is in" if local.exists() else "is not there"
@@ -112,7 +171,7 @@ def parse(address: str, name: str | None, schema: str | None) -> Folder:
     if next((each for each in local.rglob("*") if each.is_file()), None) is None:
         raise UsageError(f"add={address}: {local} is empty: put files there first")
     chosen = name_of("folder", local.name) if name is None else given_name(name)
-    return Folder(chosen, f"s3://{upload.BUCKET}/{upload.PREFIX}/{chosen}", local)
+    return Folder(chosen, f"s3://{upload.BUCKET}/{upload.PREFIX}/{chosen}", local, given=given, said=said)
 
 
 KIND = Kind(

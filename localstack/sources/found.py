@@ -32,7 +32,7 @@ class Found:
         if self.files is not None:
             rows = f"{self.rows or 0:,} rows in {self.files:,} file{'' if self.files == 1 else 's'}"
         key = f"key {', '.join(self.key)}" if self.key else "no key"
-        dialect = "".join(f", {name} {value!r}" for name, value in self.settings.items() if name != "header")
+        dialect = "".join(f", {name} {value!r}" for name, value in self.settings.items())
         lost = "" if self.clash is None else f"; left out: raw.{self.table} is {self.clash}'s"
         how = "in full, each time" if self.replication_key is None else f"by {self.replication_key}"
         return f"{self.name}: {rows}, {key}, changes {how}{dialect}{lost}"
@@ -40,15 +40,16 @@ class Found:
 
 @dataclass(frozen=True)
 class Discovery:
-    """The tables of a source, and what its owner should know beside."""
+    """The tables of a source, what its owner should know beside, and the streams that can't be read as they are."""
 
     tables: tuple[Found, ...]
     notes: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 def parse_answer(answer: Mapping[str, Any]) -> Discovery:
     """Return what discovery printed."""
-    return Discovery(parse_tables(answer["tables"]), tuple(answer.get("notes", ())))
+    return Discovery(parse_tables(answer["tables"]), tuple(answer.get("notes", ())), tuple(answer.get("left", ())))
 
 
 def parse_tables(found: Sequence[Mapping[str, Any]]) -> tuple[Found, ...]:

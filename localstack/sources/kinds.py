@@ -48,6 +48,10 @@ class Source(Protocol):
         """Further files beside its Meltano file: suffix → text."""
 
     @property
+    def given(self) -> Mapping[str, Mapping[str, Any]]:
+        """What `set=` says: stream → settings."""
+
+    @property
     def request(self) -> Mapping[str, Any]:
         """What the command that looks at it reads: it goes into a Secret, never into an argument."""
 
@@ -56,6 +60,9 @@ class Source(Protocol):
 
     def with_password(self, password: str) -> Self:
         """Return the source with its password."""
+
+    def without(self, left: Sequence[str]) -> Self:
+        """Return the source without the tables that can't be read as they are: its Meltano file leaves them out."""
 
     def send(self, kube: Kube, step: Step) -> None:
         """Bring it to where the platform reads it."""
@@ -67,7 +74,8 @@ class Kind:
 
     kind: as `_source.yml` of the contracts says it. tap: the plugin that its extractors inherit from. looks: the
     command of the ingestion image that looks at one. keeps: beginnings of the platform's variables which that command
-    gets. accepts: whether an address is of this kind. parse: the source of (address, name, schema); raises UsageError.
+    gets. accepts: whether an address is of this kind. parse: the source of (address, name, schema, set); raises
+    UsageError.
     place_of: where the source of a Meltano file's settings is, for people. example: of an address.
     """
 
@@ -75,7 +83,7 @@ class Kind:
     tap: str
     looks: str
     accepts: Callable[[str], bool]
-    parse: Callable[[str, str | None, str | None], Source]
+    parse: Callable[[str, str | None, str | None, str | None], Source]
     place_of: Callable[[Mapping[str, Any]], str]
     example: str
     schemes: tuple[str, ...]
@@ -89,11 +97,11 @@ def kinds() -> tuple[Kind, ...]:
     return connection.KIND, folder.KIND
 
 
-def parse(address: str, name: str | None, schema: str | None) -> tuple[Kind, Source]:
+def parse(address: str, name: str | None, schema: str | None, said: str | None = None) -> tuple[Kind, Source]:
     """Return the source that an address says, and its kind. Raises UsageError, which never repeats a password."""
     for kind in kinds():
         if kind.accepts(address):
-            return kind, kind.parse(address, name, schema)
+            return kind, kind.parse(address, name, schema, said)
     scheme, separator, _ = address.partition("://")
     if separator:
         allowed = ", ".join(each for kind in kinds() for each in kind.schemes)

@@ -126,10 +126,12 @@ def test_stream_without_a_contract_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("quarantined", "read", "exceeded"), [
     (0, 0, False), (5, 10, False), (1, 100, False), (2, 100, True), (1000, 10**6, False), (1001, 10**6, True),
+    (9, 9, True), (1, 1, True),
 ])  # fmt: skip
 def test_quarantine_limit(quarantined: int, read: int, exceeded: bool) -> None:
-    """A share of a handful of rows says nothing: one bad row of three must not stop a stream."""
+    """A share of a handful of rows says nothing: one bad row of three must not stop a stream; but all of them do."""
     assert Quarantine().exceeded(quarantined, read) is exceeded
+    assert not Quarantine(share=1).exceeded(9, 9)
 
 
 def test_contract_written_from_a_loaded_table_agrees_with_its_source(new_shop: Callable[[], Shop]) -> None:

@@ -26,7 +26,7 @@ STATE = "target_iceberg.main:write_state"
 FAULTS = [
     Fault("tap", "before", "tap_files.reading:Reading.prepare"),
     Fault("tap", "before", "headwater_tap.handover:send"),
-    Fault("tap", "before", "tap_files.rows:_piece"),
+    Fault("tap", "before", "tap_files.csvfile:typed"),
     Fault("tap", "after", "headwater_tap.handover:send"),
     Fault("tap", "after", "tap_files.reading:Reading.end"),
     Fault("target", "before", "target_iceberg.run:Run.finish"),

@@ -90,6 +90,49 @@ def test_what_was_found_out_is_a_setting_that_can_be_changed(tmp_path: Path, exp
         files.check_name(kinds.parse("postgres://reader@h/crm", "crm", None)[1], tmp_path)
 
 
+def test_what_is_said_beforehand_is_what_is_looked_for_and_written(tmp_path: Path, exports: Path) -> None:
+    """The look guesses wrong, and there is no file yet in which it could be corrected."""
+    said = r"""orders.skip=3 orders.delimiter=; orders.quote="'" orders.header=false orders.null=NULL,\N"""
+    said += r" tabs.delimiter=\t"
+    _, source = kinds.parse(str(exports), "crm", None, said)
+    given = {
+        "orders": {"skip": 3, "delimiter": ";", "quote": "'", "header": False, "null": ["NULL", r"\N"]},
+        "tabs": {"delimiter": r"\t"},
+    }
+    assert source.request["streams"] == given
+    assert "set='orders.skip=3 orders.delimiter=;" in source.command
+    (tmp_path / "pipeline_code/ingestion/sources").mkdir(parents=True)
+    places = Places("crm", tmp_path)
+    files.write(files.rendered(places, folder.KIND, source.without(["broken"]), [ORDERS]))
+    written = yaml.safe_load(places.meltano.read_text())["plugins"]["extractors"][0]["config"]["streams"]
+    assert written["orders"] == {**ORDERS.settings, **given["orders"]}
+    assert written["broken"] == {"leave_out": True}
+    assert files.check_name(source, tmp_path) is True
+    with pytest.raises(UsageError, match=r"set=orders.skip: .*crm.meltano.yml is there and says 3, not 4"):
+        files.check_name(kinds.parse(str(exports), "crm", None, "orders.skip=4")[1], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ("orders.delimeter=;", "'delimeter' is no setting; allowed: files, delimiter, quote"),
+        ("skip=3", "is not STREAM.SETTING=VALUE; for example set='orders.skip=3"),
+        ("orders.skip=three", "use a number of lines"),
+        ("orders.header=yes", "use true or false"),
+        ("orders.quote='", "No closing quotation"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused(exports: Path, said: str, says: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        kinds.parse(str(exports), "crm", None, said)
+    assert says in str(raised.value)
+
+
+def test_a_database_has_no_such_settings() -> None:
+    with pytest.raises(UsageError, match="set= goes with files"):
+        kinds.parse("postgres://reader@h/crm", None, None, "orders.skip=1")
+
+
 def test_the_job_gets_the_lakes_store_and_nothing_else() -> None:
     """Files that can't be looked at, or the catalog's token in a command that needs none."""
     names = ["PYICEBERG_CATALOG__LAKE__S3__ENDPOINT", "PYICEBERG_CATALOG__LAKE__TOKEN", "MELTANO_DATABASE_URI"]

@@ -72,7 +72,11 @@ class Freshness:
 
 @dataclass(frozen=True)
 class Quarantine:
-    """How many rows of a load may be set aside: at most `rows`, and at most `share` of all once 100 were read."""
+    """How many rows of a load may be set aside: at most `rows`, and at most `share` of all once 100 were read.
+
+    All of them may never be, however few they are, where `share` is less than 100 %: the settings are wrong then, or
+    the types, not the rows.
+    """
 
     rows: int = 1_000
     share: float = 0.01
@@ -81,7 +85,9 @@ class Quarantine:
         """Return whether a load of `read` rows, quarantined ones included, has too many of them."""
         if quarantined == 0:
             return False
-        return quarantined > self.rows or (read >= 100 and quarantined > self.share * read)
+        if quarantined > self.rows or (quarantined >= read and self.share < 1):
+            return True
+        return read >= 100 and quarantined > self.share * read
 
 
 _TABLE_NAME = re.compile(r"[^\w]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +100,15 @@ def text_of(stream: IO[bytes] | pa.NativeFile, chosen: str) -> Iterator[bytes]:
         yield decoder.decode(b"", final=True).encode("utf-8")
 
 
+def texts(store: Store, file: File, chosen: str) -> Iterator[str]:
+    """Yield a file's text in parts; a byte that is no UTF-8 is half of a surrogate pair. FilesError as `spooled`."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    with _explained(store, file, chosen), opened(store, file) as stream:
+        for chunk in text_of(stream, chosen):
+            yield decoder.decode(chunk)
+        yield decoder.decode(b"", final=True)
+
+
 def spooled(store: Store, file: File, chosen: str, folder: Path) -> Path:
     """Write a file's text as plain UTF-8 into `folder`; return where. FilesError where it can't be read."""
     target = folder / f"{hashlib.sha256(repr((file, chosen)).encode()).hexdigest()[:24]}.txt"
@@ -106,16 +116,23 @@ def spooled(store: Store, file: File, chosen: str, folder: Path) -> Path:
         return target
     scratch = target.with_suffix(".part")
     try:
-        with opened(store, file) as stream, scratch.open("wb") as out:
+        with _explained(store, file, chosen), opened(store, file) as stream, scratch.open("wb") as out:
             for chunk in text_of(stream, chosen):
                 out.write(chunk)
-    except UnicodeDecodeError as error:
+    except FilesError:
         scratch.unlink(missing_ok=True)
+        raise
+    return scratch.replace(target)
+
+
+@contextlib.contextmanager
+def _explained(store: Store, file: File, chosen: str) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeDecodeError as error:
         raise FilesError(
             f"{store.path}, file {file.name} is not in {chosen}: {error.reason} at byte {error.start}; "
             "say another `encoding` for its stream"
         ) from error
     except (OSError, pa.ArrowException) as error:
-        scratch.unlink(missing_ok=True)
         raise FilesError(f"{store.path}, file {file.name} can't be read: {error}") from error
-    return scratch.replace(target)

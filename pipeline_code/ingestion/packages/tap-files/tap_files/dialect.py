@@ -1,43 +1,58 @@
-"""How a CSV file is written: found out of its beginning by DuckDB's sniffer, or as the settings say."""
+"""How a CSV file is written, and the names of its columns: as the settings say, the rest by its beginning."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
-
-import duckdb
+from dataclasses import dataclass, replace
 
 from tap_files.errors import FilesError
+from tap_files.heading import heading
+from tap_files.records import Form, Record, newline_of, split
 from tap_files.settings import StreamSettings
+from tap_files.sniffing import form_of, width_of
 
-_COMMA = re.compile(r"-?[0-9]+,[0-9]+")
-_NONE = {"(empty)", ""}
+_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_NUMBER = re.compile(r"-?[0-9]+(,[0-9]+)?")
+_COMMA = re.compile(r"-?([0-9]+,([0-9]{1,2}|[0-9]{4,})|(0|[0-9]{4,}),[0-9]+)")
+"""A number whose comma stands before the fraction: in 1,234 it may stand between thousands."""
+MARK = "#"
+"""What comments begin with, where nobody says something else."""
+_SHOWN = 60
 
 
 @dataclass(frozen=True)
 class Dialect:
     """A CSV file's dialect, and the names of its columns: distinct, in the file's order.
 
-    skip: lines before the header. comment: what begins lines that are none; empty without one. decimal: the character
-    before the fraction of a number.
+    skip: lines before the header, those that begin with `comment` aside. passed: both together. decimal: the character
+    before the fraction of a number. notes: what was guessed that a reader should know.
     """
 
-    delimiter: str
-    quote: str
-    escape: str
+    form: Form
     header: bool
     skip: int
     comment: str
     encoding: str
     decimal: str
     columns: tuple[str, ...]
+    passed: int = 0
+    notes: tuple[str, ...] = ()
 
+    @property
+    def delimiter(self) -> str:
+        """What separates values."""
+        return self.form.delimiter
 
-def literal(text: str) -> str:
-    """Return an SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"
+    @property
+    def quote(self) -> str:
+        """What encloses a value."""
+        return self.form.quote
+
+    @property
+    def escape(self) -> str:
+        """What stands before a quote within a value."""
+        return self.form.escape
 
 
 def distinct(names: Iterable[str]) -> tuple[str, ...]:
@@ -53,84 +68,104 @@ def distinct(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def sniffed(duck: duckdb.DuckDBPyConnection, path: Path, place: str, given: StreamSettings, encoding: str) -> Dialect:
-    """Return the dialect of the CSV text at `path`, the beginning of a file in UTF-8; `place` names it in errors.
+def found_out(text: str, place: str, given: StreamSettings, encoding: str, *, whole: bool) -> Dialect:
+    """Return the dialect of a CSV file by its beginning, `text`; `place` names it in errors. `whole`: it is all of it.
 
-    What `given` says is not looked for. FilesError where no dialect fits.
+    What `given` says is not looked for. FilesError where the header can't be told from the rows, with the way out.
     """
-    options = ["sample_size=-1", "ignore_errors=true", "max_line_size=16777216"]
-    for name, value in (("delim", given.delimiter), ("quote", given.quote), ("escape", given.escape)):
-        options += [] if value is None else [f"{name}={literal(value)}"]
-    options += [] if given.header is None else [f"header={str(given.header).lower()}"]
-    options += [] if given.skip is None else [f"skip={given.skip}"]
-    fields = "Delimiter, Quote, Escape, HasHeader, SkipRows, Comment, [each.name for each in Columns]"
-    try:
-        (row,) = duck.execute(
-            f"select {fields} from sniff_csv({literal(str(path))}, {', '.join(options)})"  # noqa: S608
-        ).fetchall()
-    except duckdb.Error as error:
-        first = str(error).splitlines()[0]
-        raise FilesError(
-            f"{place} is no CSV that can be recognized ({first}); say delimiter, quote and header for its stream"
-        ) from error
-    delimiter, quote, escape, header, skip, comment, names = row
-    quote = '"' if quote in _NONE else quote  # none in the beginning: there may be one later
-    chosen = Dialect(
-        delimiter=given.delimiter or ("," if delimiter in _NONE else delimiter),
-        quote=given.quote if given.quote is not None else quote,
-        escape=given.escape if given.escape is not None else quote if escape in _NONE else escape,
-        header=bool(header) if given.header is None else given.header,
-        skip=int(skip) if given.skip is None else given.skip,
-        comment="" if comment in _NONE else comment,
-        encoding=encoding,
-        decimal=given.decimal or ".",
-        columns=distinct(names),
-    )
-    if given.decimal is None and _has_commas(duck, path, chosen):
-        return Dialect(**{**chosen.__dict__, "decimal": ","})
-    return chosen
+    newline = newline_of(text)
+    lines = text.split(newline)
+    given, notes = _with_separator(lines[0], given)
+    passed = 1 if notes else given.skip or 0
+    comments = _marked(lines[passed:], given)
+    form = form_of(newline.join(lines[passed + comments :]), given, newline, whole=whole)
+    records = _records(newline.join(lines[passed + comments :]), form, whole=whole)
+    width = width_of(records)
+    if comments and not given.comment:
+        comments = _comments(lines[passed : passed + comments], form, width)
+        records = _records(newline.join(lines[passed + comments :]), form, whole=whole)
+    if whole and not records and given.skip:
+        raise FilesError(f"{place}: setting skip is {given.skip}, and nothing comes after so many lines")
+    if comments and not given.comment:
+        notes.append(f"{_lines(passed, comments)} for a comment, not for rows: {_first(lines[passed])}")
+    top = heading(records, width, given, place, first=passed + comments + 1)
+    above = records[: top.titles]
+    before = sum(each.lines for each in above)
+    titles = [each for each in above if not each.is_blank]
+    if titles:
+        notes.append(f"{_lines(passed + comments, before)} for a title, not for rows: {_first(titles[0].text)}")
+    rows = [each.values for each in records[top.titles + top.header :] if each.values is not None]
+    # What is above a title is skipped with it, as settings skip lines first.
+    mark = given.comment or (MARK if comments and not before else "")
+    return Dialect(
+        form, top.header, passed + before + (comments if not mark else 0), mark, encoding,
+        given.decimal or ("," if _has_commas(rows, form) else "."),
+        distinct(top.names if top.header else [""] * width), passed + before + comments,
+        (*notes, *_one_column(records, width, given)),
+    )  # fmt: skip
 
 
-def source(path: Path, dialect: Dialect, rejects: str | None = None) -> str:
-    """Return SQL for the rows of a CSV text, all columns as text.
-
-    `rejects` is the name of a table that takes the lines that are no rows of it; without it they are skipped.
-    """
-    columns = ", ".join(f"{literal(name)}: 'varchar'" for name in dialect.columns)
-    options = {
-        "delim": literal(dialect.delimiter),
-        "quote": literal(dialect.quote),
-        "escape": literal(dialect.escape),
-        "header": str(dialect.header).lower(),
-        "skip": str(dialect.skip),
-        "columns": f"{{{columns}}}",
-        "auto_detect": "false",
-        "allow_quoted_nulls": "false",
-        "max_line_size": "16777216",
-        **({"comment": literal(dialect.comment)} if dialect.comment else {}),
-        **(
-            {"ignore_errors": "true"}
-            if rejects is None
-            else {
-                "store_rejects": "true",
-                "rejects_table": literal(rejects),
-                "rejects_scan": literal(f"{rejects}_scans"),
-            }
-        ),
-    }
-    said = ", ".join(f"{name}={value}" for name, value in options.items())
-    return f"read_csv({literal(str(path))}, {said})"
+def _with_separator(line: str, given: StreamSettings) -> tuple[StreamSettings, list[str]]:
+    """Return the settings with what a first line such as `sep=;` says, and that it does; it is no row."""
+    said = _SEPARATOR.fullmatch(line.strip())
+    if said is None or given.skip is not None or given.delimiter is not None:
+        return given, []
+    return replace(given, delimiter=said[1]), [f"line 1, {said[0]!r}, says what separates values"]
 
 
-def _has_commas(duck: duckdb.DuckDBPyConnection, path: Path, dialect: Dialect) -> bool:
+def _marked(lines: list[str], given: StreamSettings) -> int:
+    """Return how many lines at the top may be comments."""
+    if given.comment is not None:
+        return _leading(lines, given.comment) if given.comment else 0
+    count = 0 if given.skip is not None else _leading(lines, MARK)
+    return 0 if count == sum(1 for each in lines if each.strip()) else count
+
+
+def _records(text: str, form: Form, *, whole: bool) -> list[Record]:
+    return [each.resolved(form) for each in split(text, form, final=whole)]
+
+
+def _leading(lines: list[str], mark: str) -> int:
+    """Return how many lines begin with a mark before the first that does not."""
+    return next((number for number, line in enumerate(lines) if not line.startswith(mark)), len(lines))
+
+
+def _comments(lines: list[str], form: Form, width: int) -> int:
+    """Return how many lines at the top are comments: a line with as many values as the rows is a header or a row."""
+    for number, line in enumerate(lines):
+        (record, *_) = split(line.rstrip("\r") + form.newline, form, final=True)
+        values = record.values or []
+        if len(values) == width and (width > 1 or not re.match(f"{MARK}[{MARK} !]", line)):
+            return number
+    return len(lines)
+
+
+def _lines(before: int, count: int) -> str:
+    first = before + 1
+    return f"line {first} is taken" if count == 1 else f"lines {first} to {before + count} are taken"
+
+
+def _first(text: str) -> str:
+    shown = text.strip()
+    return repr(shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…")
+
+
+def _one_column(records: list[Record], width: int, given: StreamSettings) -> list[str]:
+    if width > 1 or given.delimiter is not None or not records:
+        return []
+    text = records[0].text.strip("\r\n")
+    apart = next((each for each in (":", " ", "-", "/", ".") if text.count(each)), None)
+    if apart is None or any(each.text.count(apart) != text.count(apart) for each in records if not each.is_blank):
+        return []
+    return [f"no delimiter was found, so each line is one value; if {apart!r} separates values, say `delimiter`"]
+
+
+def _has_commas(rows: list[list[str | None]], form: Form) -> bool:
     """Whether some column of the sample holds numbers with a decimal comma, and none but such, or whole ones."""
-    if dialect.delimiter == ",":
+    if form.delimiter == ",":
         return False
-    quoted = ['"' + name.replace('"', '""') + '"' for name in dialect.columns]
-    tests = [
-        f"count_if(regexp_full_match({name}, {literal(_COMMA.pattern)})) > 0 and count({name}) = "
-        f"count_if(regexp_full_match({name}, '-?[0-9]+(,[0-9]+)?'))"
-        for name in quoted
-    ]
-    (row,) = duck.execute(f"select {', '.join(tests)} from {source(path, dialect)}").fetchall()  # noqa: S608
-    return any(row)
+    for column in zip(*rows, strict=False):
+        values = [each for each in column if each]
+        if any(_COMMA.fullmatch(each) for each in values) and all(_NUMBER.fullmatch(each) for each in values):
+            return True
+    return False

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
+import pyarrow as pa
 from headwater_contracts import ColumnType
 
 from tap_files.types import (
@@ -13,6 +15,7 @@ from tap_files.types import (
     BOOLEAN,
     DATE,
     DOUBLE,
+    EXACT_DIGITS,
     MOST_DIGITS,
     PATTERNS,
     TEXT,
@@ -34,7 +37,8 @@ class Evidence:
     """What is known of a column's values: how many there are, and how many could be of each type.
 
     digits, scale: the longest whole part and fraction among the plain numbers. fits: how many are of the type that the
-    column has already. kinds: types of files that say their types themselves.
+    column has already. codes: how many are as 12E5, a number or a code. kinds: types of files that say their types
+    themselves.
     """
 
     values: int = 0
@@ -42,12 +46,14 @@ class Evidence:
     digits: int = 0
     scale: int = 0
     fits: int = 0
+    codes: int = 0
     kinds: set[ColumnType] = field(default_factory=set)
 
     def add(self, other: Evidence) -> None:
         """Take another file's."""
         self.values += other.values
         self.fits += other.fits
+        self.codes += other.codes
         for name, count in other.counts.items():
             self.counts[name] += count
         self.digits, self.scale = max(self.digits, other.digits), max(self.scale, other.scale)
@@ -73,11 +79,16 @@ class Evidence:
         if count["numeric"] == all_of and self.digits + self.scale <= MOST_DIGITS:
             return numeric(self.digits, self.scale)
         if count["double"] == all_of and count["numeric"] < all_of:
-            return DOUBLE
+            return TEXT if self._are_codes else DOUBLE
         for kind in (DATE, TIMESTAMP, TIMESTAMPTZ):
             if count[kind.name] == all_of:
                 return kind
         return TEXT
+
+    @property
+    def _are_codes(self) -> bool:
+        """Whether nothing but whole numbers is beside 12E5: no point and no sign tells that it is a number."""
+        return 0 < self.codes == self.counts["double"] - self.counts["bigint"]
 
     def chosen(self, pinned: ColumnType | None) -> ColumnType:
         """Return the type that a column is sent in. `pinned` is the one that it has already.
@@ -91,7 +102,12 @@ class Evidence:
         if pinned == TEXT or (not self.kinds and self.fits == self.values):
             return pinned
         wider = joined(pinned, new)
-        if wider == TEXT and not self.kinds and self.values - self.fits < MOST_MISFITS * self.values:
+        # Exact numbers become no floating ones because of a few, as a spreadsheet writes ids: these are set aside.
+        if (
+            (wider == TEXT or (wider == DOUBLE and pinned != DOUBLE))
+            and not self.kinds
+            and self.values - self.fits < MOST_MISFITS * self.values
+        ):
             return pinned
         return pinned if self.kinds and not self.values and _holds(pinned, self.kinds) else wider
 
@@ -109,59 +125,119 @@ def _holds(pinned: ColumnType, kinds: set[ColumnType]) -> bool:
     return True
 
 
-def quoted(name: str) -> str:
-    """Return an SQL identifier in double quotes."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def evidence(
     duck: duckdb.DuckDBPyConnection,
-    source: str,
-    columns: Sequence[str],
+    texts: pa.Table,
     pinned: Mapping[str, ColumnType],
     *,
     decimal: str = ".",
+    codes: bool = False,
 ) -> dict[str, Evidence]:
-    """Return what the rows of an SQL `source` of text columns tell of each. Raises duckdb.Error."""
+    """Return what a table of text columns tells of each. Raises duckdb.Error.
+
+    codes: whether 12E5, without a point or a sign, may be a code: a column of such and of whole numbers is then text.
+    """
     found: dict[str, Evidence] = {}
-    most = 150  # columns a query: its plan grows with them
-    for start in range(0, len(columns), most):
-        part = columns[start : start + most]
-        items = [item for name in part for item in _items(plain(name, decimal), pinned.get(name))]
-        (row,) = duck.execute(f"select {', '.join(items)} from {source}").fetchall()  # noqa: S608 - quoted names
-        width = len(row) // len(part)
-        for number, name in enumerate(part):
-            values, *counts, digits, scale, fits = row[number * width : (number + 1) * width]
-            found[name] = Evidence(
-                values, dict(zip(_COUNTED, counts, strict=True)), max(digits or 0, 0), max(scale or 0, 0), fits
-            )
-    return found
+    for kind, names in by_kind(texts.column_names, pinned):
+        looks, counts = _looks(plain("v", decimal), kind, codes=codes), ", ".join(_COUNTS)
+        with long(duck, texts, names) as source:
+            rows = duck.execute(f"select i, {counts} from (select i, {looks} from {source}) group by i").fetchall()  # noqa: S608
+        for number, classes, digits, scale, values, fits in rows:
+            shares = {each: (classes or {}).get(each, 0) for each in _CLASSES}
+            counted = {each: sum(shares[one] for one in _HOLDS[each]) for each in _COUNTED}
+            found[names[number]] = Evidence(values, counted, digits or 0, scale or 0, fits, codes=shares["code"])
+    return {name: found.get(name, Evidence()) for name in texts.column_names}
 
 
-def plain(name: str, decimal: str) -> str:
-    """Return SQL for a column's text with a point before the fraction."""
-    column = quoted(name)
+_STARTS = ", ".join(str(ord(each)) for each in "-0123456789tTfF")
+_VIEW = "headwater_chunk"
+_COUNTS = (
+    "histogram(k)",
+    "max(case when ends_with(k, 'bigint') then length(t) - starts_with(t, '-')::int"
+    " when ends_with(k, 'numeric') then length(split_part(t, '.', 1)) - starts_with(t, '-')::int end)",
+    "max(case when ends_with(k, 'numeric') then length(split_part(t, '.', 2)) end)",
+    "count(*) filter (where v)",
+    "count(*) filter (where f)",
+)
+_CLASSES = (
+    "boolean",
+    "bigint",
+    "long bigint",
+    "numeric",
+    "long numeric",
+    "double",
+    "code",
+    "date",
+    "timestamp",
+    "timestamptz",
+    "text",
+)
+_HOLDS: Mapping[str, Sequence[str]] = {
+    "boolean": ("boolean",),
+    "bigint": ("bigint", "long bigint"),
+    "numeric": ("bigint", "long bigint", "numeric", "long numeric"),
+    "double": ("bigint", "numeric", "double", "code"),
+    "date": ("date",),
+    "timestamp": ("date", "timestamp"),
+    "timestamptz": ("timestamptz",),
+}
+"""Type → the classes of texts that it holds."""
+
+
+def by_kind(names: Sequence[str], kinds: Mapping[str, ColumnType]) -> list[tuple[ColumnType | None, list[str]]]:
+    """Return the columns by their types, None for those that have none yet."""
+    found: dict[ColumnType | None, list[str]] = {}
+    for name in names:
+        found.setdefault(kinds.get(name), []).append(name)
+    return list(found.items())
+
+
+@contextlib.contextmanager
+def long(duck: duckdb.DuckDBPyConnection, texts: pa.Table, names: Sequence[str]) -> Iterator[str]:
+    """Make a view of some columns of a table below each other: `v` the values, `i` the column's place in `names`.
+
+    One expression then does for all of them: one a column costs more to plan than to run, and a wide table no memory.
+    """
+    places = {name: place for place, name in enumerate(texts.column_names)}
+    columns = [texts.column(places[name]) for name in names]
+    values = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()).combine_chunks()
+    numbers = pa.chunked_array([pa.repeat(pa.scalar(each, pa.int32()), texts.num_rows) for each in range(len(names))])
+    duck.register(_VIEW, pa.table({"v": values, "i": numbers.combine_chunks()}))
+    try:
+        yield _VIEW
+    finally:
+        duck.unregister(_VIEW)
+
+
+def plain(column: str, decimal: str) -> str:
+    """Return SQL for a column's text with a point before the fraction. Where that is a comma, 1.234 is no number."""
     if decimal == ".":
         return column
-    return (
-        f"case when regexp_full_match({column}, '-?[0-9]+,[0-9]+') then replace({column}, ',', '.') else {column} end"
-    )
+    number = f"regexp_full_match(trim({column}), '-?[0-9.,]+([eE][-+]?[0-9]+)?')"
+    return f"case when {number} then translate({column}, ',.', '.,') else {column} end"
 
 
-def _items(column: str, pinned: ColumnType | None) -> list[str]:
+def _looks(column: str, pinned: ColumnType | None, *, codes: bool) -> str:
+    """Return SQL for each value of a column: its text, its class, whether it is one, whether it is of the type."""
+    has_value = is_value(column, pinned if pinned is not None else BIGINT)
+    if pinned == TEXT:  # what the values look like decides nothing
+        return f"null::varchar as t, null::varchar as k, {has_value} as v, {has_value} as f"
     text = f"trim({column})"
-    items = [_count(is_value(column, pinned if pinned is not None else BIGINT))]
-    for name in _COUNTED:
-        matches = f"regexp_full_match({text}, '{PATTERNS[name]}')"
-        exact = matches if name in {"numeric", "boolean"} else f"({parsed(column, ColumnType(name))}) is not null"
-        items.append(_count(exact))
-    number = f"regexp_full_match({text}, '{PATTERNS['numeric']}')"
-    items.append(f"max(case when {number} then length(split_part(ltrim({text}, '-'), '.', 1)) end)")
-    items.append(f"max(case when {number} then length(split_part({text}, '.', 2)) end)")
-    fits = "false" if pinned is None else f"{is_value(column, pinned)} and ({parsed(column, pinned)}) is not null"
-    items.append(_count(fits))
-    return items
-
-
-def _count(condition: str) -> str:
-    return f"count(*) filter (where {condition})"
+    moments = [
+        f"when ({parsed(column, kind)}) is not null then '{kind.name}'" for kind in (DATE, TIMESTAMP, TIMESTAMPTZ)
+    ]
+    floating = f"({parsed(column, DOUBLE)}) is not null"
+    rounded = f"length({text}) > {EXACT_DIGITS} and not {floating}"  # what a double would not keep
+    code = f"when regexp_full_match({text}, '-?[0-9]+[eE][0-9]+') and {floating} then 'code'" if codes else ""
+    # What can be told cheaply comes first: a regular expression costs more than all else.
+    kind = (
+        f"case when not {has_value} then null "
+        f"when length({text}) >= 10 and substr({text}, 5, 1) = '-' then case {' '.join(moments)} else 'text' end "
+        f"when ascii({text}) not in ({_STARTS}) then 'text' "
+        f"when try_cast({text} as bigint)::varchar = {text} then if({rounded}, 'long bigint', 'bigint') "
+        f"when regexp_full_match({text}, '{PATTERNS['numeric']}') then if({rounded}, 'long numeric', 'numeric') "
+        f"{code} when {floating} then 'double' "
+        f"when lower({text}) in ('true', 'false') then 'boolean' else 'text' end"
+    )
+    fits = "false" if pinned is None else f"{has_value} and ({parsed(column, pinned)}) is not null"
+    return f"{text} as t, {kind} as k, {has_value} as v, {fits} as f"

@@ -18,7 +18,6 @@ from tap_files.settings import StreamSettings
 from tap_files.store import File, Store
 
 CHUNK_LINES = 20_000
-_CHUNK = "headwater_chunk"
 _NUMBERS = ("boolean", "bigint", "numeric", "double")
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
@@ -57,8 +56,7 @@ class JsonLinesFile:
         for lines, strings, _, _ in self._chunks(path):
             names = tuple(dict.fromkeys(name for line in lines for name in line))
             self._seen |= dict.fromkeys(names)
-            self._register(lines, names)
-            for name, each in evidence(self._scratch.duck, _CHUNK, names, pinned).items():
+            for name, each in evidence(self._scratch.duck, _table(lines, names), pinned).items():
                 if name in strings:
                     each.counts |= dict.fromkeys(_NUMBERS, 0)
                 found.setdefault(name, Evidence()).add(each)
@@ -69,15 +67,10 @@ class JsonLinesFile:
         """Yield the rows in the types of `kinds`, and the lines that are no objects."""
         path = self._text()
         for lines, _, misfits, first in self._chunks(path):
-            self._register(lines, self.columns)
-            yield from typed(self._scratch.duck, _CHUNK, self.columns, kinds, first=first)
+            yield typed(self._scratch.duck, _table(lines, self.columns), kinds, first=first)
             if misfits:
                 yield Piece(pa.RecordBatch.from_pylist([], pa.schema([])), misfits)
         self._scratch.drop(path)
-
-    def _register(self, lines: list[Values], names: tuple[str, ...]) -> None:
-        arrays = [pa.array([line.get(name) for line in lines], pa.string()) for name in names]
-        self._scratch.duck.register(_CHUNK, pa.Table.from_arrays(arrays, names=list(names)))
 
     def _chunks(self, path: Path) -> Iterator[tuple[list[Values], set[str], list[Misfit], int]]:
         """Yield rows, the columns that hold strings, the lines that are no rows, and the first row's number."""
@@ -103,6 +96,11 @@ class JsonLinesFile:
 
     def _text(self) -> Path:
         return content.spooled(self._store, self.file, self._encoding, self._scratch.folder)
+
+
+def _table(lines: list[Values], names: tuple[str, ...]) -> pa.Table:
+    arrays = [pa.array([line.get(name) for line in lines], pa.string()) for name in names]
+    return pa.Table.from_arrays(arrays, names=list(names))
 
 
 def _values(raw: bytes, strings: set[str]) -> Values:

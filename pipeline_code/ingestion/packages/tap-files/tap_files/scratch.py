@@ -33,13 +33,14 @@ class Scratch:
         self.duck.execute("set enable_progress_bar = false")
         self._kept = 0
 
-    def keep(self, path: Path) -> None:
-        """Keep a file for a second look, if there is room; else it is made anew then."""
+    def keep(self, path: Path) -> bool:
+        """Keep a file for a second look, if there is room; else it is made anew then. Return whether it is kept."""
         size = path.stat().st_size
         if self._kept + size > KEPT_BYTES:
             path.unlink()
-        else:
-            self._kept += size
+            return False
+        self._kept += size
+        return True
 
     def drop(self, path: Path) -> None:
         """Delete a file."""

@@ -13,18 +13,22 @@ from tap_files.store import S3_SETTINGS
 
 DEFAULTS: Mapping[str, Any] = {"stream_prefix": "", "streams": {}, "emit_activate_version_messages": True}
 _TEXTS = ("path", "stream_prefix", "contracts", "positions_file", *S3_SETTINGS)
-_OF_STREAM: Mapping[str, type] = {
+OF_STREAM: Mapping[str, type] = {
     "files": str, "delimiter": str, "quote": str, "escape": str, "encoding": str, "decimal": str, "header": bool,
-    "skip": int,
+    "skip": int, "comment": str, "null": list, "leave_out": bool,
 }  # fmt: skip
+_BACKSLASHED = {"\\t": "\t", "\\x01": "\x01", "\\x1f": "\x1f"}
+"""What a delimiter may be said by."""
 
 
 @dataclass(frozen=True)
 class StreamSettings:
     """What is said of a stream's files, None where it is found out of each file.
 
-    files: a pattern of paths below the root, in place of the rule of names. delimiter, quote, escape, header (whether
-    the first line names the columns), skip (lines before it), decimal (`,` for 1,5): of CSV. encoding: Python's name.
+    files: a pattern of paths below the root, in place of the rule of names. encoding: Python's name. leave_out: whether
+    the stream is not read at all. Of CSV: delimiter, quote, escape, header (whether the first line names the columns),
+    skip (lines before it), comment (what lines before the header begin with that are passed over), decimal (`,` for
+    1,5), null (texts without quotes that are no value, beside the empty one).
     """
 
     files: str | None = None
@@ -35,6 +39,9 @@ class StreamSettings:
     decimal: str | None = None
     header: bool | None = None
     skip: int | None = None
+    comment: str | None = None
+    null: tuple[str, ...] = ()
+    leave_out: bool = False
 
 
 def for_bulk(config: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -64,12 +71,12 @@ def stream_settings(config: Mapping[str, Any]) -> dict[str, StreamSettings]:
     for stream, given in (config.get("streams") or {}).items():
         place = f"setting streams.{stream}"
         if not isinstance(given, Mapping):
-            raise FilesError(f"{place}: {given!r} is no object; allowed in it: {', '.join(_OF_STREAM)}")
+            raise FilesError(f"{place}: {given!r} is no object; allowed in it: {', '.join(OF_STREAM)}")
         for name, value in given.items():
-            if name not in _OF_STREAM:
-                raise FilesError(f"{place}.{name} is not known; allowed: {', '.join(_OF_STREAM)}")
-            if type(value) is not _OF_STREAM[name]:
-                raise FilesError(f"{place}.{name}: {value!r} is no {_OF_STREAM[name].__name__}")
+            if name not in OF_STREAM:
+                raise FilesError(f"{place}.{name} is not known; allowed: {', '.join(OF_STREAM)}")
+            if type(value) is not OF_STREAM[name]:
+                raise FilesError(f"{place}.{name}: {value!r} is no {OF_STREAM[name].__name__}")
         found[stream] = StreamSettings(**{**given, **_checked(place, given)})
     return found
 
@@ -80,9 +87,21 @@ def _checked(place: str, given: Mapping[str, Any]) -> dict[str, Any]:
             raise FilesError(f"{place}.{name}: {given[name]!r} is more than one character")
     if given.get("decimal", ".") not in {".", ","}:
         raise FilesError(f"{place}.decimal: {given['decimal']!r}; use '.' or ','")
+    if given.get("skip", 0) < 0:
+        raise FilesError(f"{place}.skip: {given['skip']}; it is a number of lines, 0 or more")
     if "encoding" in given:
         try:
             "".encode(given["encoding"])
         except LookupError as error:
             raise FilesError(f"{place}.encoding: {given['encoding']!r} is no encoding of Python's") from error
-    return {"delimiter": given["delimiter"].replace("\\t", "\t")} if "delimiter" in given else {}
+    checked: dict[str, Any] = {}
+    if "null" in given:
+        if not all(isinstance(each, str) for each in given["null"]):
+            raise FilesError(f"{place}.null: {given['null']!r} is no list of texts")
+        checked["null"] = tuple(given["null"])
+    if "delimiter" in given:
+        delimiter = _BACKSLASHED.get(given["delimiter"], given["delimiter"])
+        if not delimiter or set(delimiter) & set("\r\n") or delimiter == given.get("quote", '"'):
+            raise FilesError(f"{place}.delimiter: {given['delimiter']!r} can't separate values")
+        checked["delimiter"] = delimiter
+    return checked

@@ -109,6 +109,7 @@ class Files:
                 self._contract(f"{prefix}{name}"),
             )
             for name in names
+            if name not in settings or not settings[name].leave_out
         ]  # fmt: skip
 
     def content(self, stream: FileStream, file: File) -> Content | None:

@@ -28,6 +28,9 @@ _STREAM = th.ObjectType(
     th.Property("decimal", th.StringType, description="What stands before the fraction of a number: . or ,"),
     th.Property("header", th.BooleanType, description="Whether the first line names the columns."),
     th.Property("skip", th.IntegerType, description="Lines before it."),
+    th.Property("comment", th.StringType, description="What lines before it begin with that are passed over."),
+    th.Property("null", th.ArrayType(th.StringType), description="Texts without quotes that are no value."),
+    th.Property("leave_out", th.BooleanType, description="Whether the stream is not read."),
 )
 
 

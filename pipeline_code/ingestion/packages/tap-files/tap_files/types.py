@@ -1,7 +1,8 @@
 """Types of columns: what a text must look like to be one, and how SQL, Arrow and Singer call it.
 
 Nothing is guessed and nothing is rounded: a number with leading zeros, a plus or a thousands separator is text, and so
-is a date that is not ISO 8601. A number with a point is an exact decimal; only an exponent makes a double.
+is a date that is not ISO 8601. A number with a point is an exact decimal; only an exponent makes a double, and only
+where the double says the same digits.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ MOST_DIGITS = 38
 SHORT_DIGITS = 18
 """Digits of a decimal that engines hold in 64 bits."""
 LEAST_SCALE = 2
+EXACT_DIGITS = 15
+"""Digits that a double always keeps."""
 _BIGINT_DIGITS = 19
 
 _INTEGER = "-?(0|[1-9][0-9]{0,18})"
@@ -118,7 +121,22 @@ def parsed(column: str, kind: ColumnType) -> str:
     sql = str(kind) if kind.precision is None else f"decimal({kind.precision},{kind.scale})"
     # Year 0 is one year before the first: Arrow, Python and Trino's clients have none.
     years = f" and {text} >= '0001'" if kind.name in _TEMPORAL else ""
-    return f"case when regexp_full_match({text}, '{pattern}'){years} then try_cast({text} as {sql}) end"
+    kept = f" and ({_keeps_digits(text, sql)})" if kind.name in {"double", "real"} else ""
+    return f"case when regexp_full_match({text}, '{pattern}'){years}{kept} then try_cast({text} as {sql}) end"
+
+
+def _keeps_digits(text: str, sql: str) -> str:
+    """Return SQL for whether a floating number, printed with as many digits as its text has, is that text again.
+
+    What a double was printed as, in any length, passes; ids of 18 digits and what becomes zero or infinite do not.
+    """
+    digits = f"ltrim(regexp_replace(regexp_replace({text}, '[eE].*$', ''), '[^0-9]', '', 'g'), '0')"
+    places = f"'{{:.' || greatest(length({digits}) - 1, 0) || 'e}}'"
+    printed = f"split_part(format({places}, abs(try_cast({text} as {sql})::double)), 'e', 1)"
+    same = f"{digits} = '' or {digits} = regexp_replace({printed}, '[^0-9]', '', 'g')"
+    if sql == "real":
+        return same
+    return f"(length({text}) <= {EXACT_DIGITS} and not regexp_matches({text}, '[eE][-+]?[0-9]{{3}}')) or {same}"
 
 
 def is_value(column: str, kind: ColumnType) -> str:

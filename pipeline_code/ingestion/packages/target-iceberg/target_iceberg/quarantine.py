@@ -98,8 +98,8 @@ def check(contract: Contract, rejected: Sequence[Rejected], stored: int) -> None
     examples = "; ".join(str(each) for each in rejected[:EXAMPLES])
     raise QuarantineError(
         f"{len(rejected)} of {read} rows can't be stored, more than the contract allows ({limits.rows} rows, "
-        f"{limits.share:.2%}): {examples}. Correct the source or the column's type in the contract, or raise its "
-        "`quarantine`; nothing was loaded"
+        f"{limits.share:.2%}{', and never all' if len(rejected) >= read else ''}): {examples}. Correct the source or "
+        "the column's type in the contract, or raise its `quarantine`; nothing was loaded"
     )
 
 
