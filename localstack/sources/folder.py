@@ -83,8 +83,8 @@ class Folder:
             lines.append("# What is not said is found out of each file.")
             lines.append("streams:")
         for name, settings in streams.items():
-            said = ", ".join(f"{each}: {json.dumps(value, ensure_ascii=False)}" for each, value in settings.items())
-            lines.append(f"  {quoted(name)}: {{{said}}}")
+            said = [f"{quoted(each)}: {json.dumps(value, ensure_ascii=False)}" for each, value in settings.items()]
+            lines.append(f"  {quoted(name)}: {{{', '.join(said)}}}")
         return lines
 
     def with_password(self, password: str) -> Folder:  # noqa: ARG002

@@ -27,6 +27,9 @@ from tap_files.errors import FilesError
         (",value\nx,foo\ny,bar\n", ("column1", "value"), [("x", "foo"), ("y", "bar")]),
         ("#chrom\tstart\nchr1\t5\n", ("#chrom", "start"), [("chr1", 5)]),
         ("name\nJohn Smith\nMary Ann Jones\n", ("name",), [("John Smith",), ("Mary Ann Jones",)]),
+        ("name,2026-01-01,2026-01-02\na,1,2\n", ("name", "2026-01-01", "2026-01-02"), [("a", 1, 2)]),
+        ('id, name\n1, "a, b"\n2, "c" d\n', ("id", "name"), [(1, "a, b"), (2, ' "c" d')]),
+        ("sep=\t\nid\tname\n1\ta\n", ("id", "name"), [(1, "a")]),
         ("at\n2026-11-01 10:00:00\n2026-11-02 10:00:00\n", ("at",), None),
     ],
 )

@@ -85,10 +85,11 @@ def test_where_a_text_is_cut_decides_nothing(size: int) -> None:
     [
         ("id,name\r\n1,a\n2,b\r\n3,c\n", [(1, "a"), (2, "b"), (3, "c")]),
         ("id,name\r1,a\r2,b\r", [(1, "a"), (2, "b")]),
+        ("id,name\r\r\n1,a\r\r\n", [(1, "a")]),
         ('id,name\r\n1,"a\nb"\r\n2,"c\r\nd"\r\n', [(1, "a\nb"), (2, "c\r\nd")]),
         ('id,name\n1,"a\rb"\n2,c', [(1, "a\rb"), (2, "c")]),
     ],
-    ids=["mixed", "carriage returns", "within values", "a carriage return within a value"],
+    ids=["mixed", "carriage returns", "doubled ones", "within values", "a carriage return within a value"],
 )
 def test_lines_may_end_in_any_way(tmp_path: Path, text: str, rows: list[Any]) -> None:
     found = read_csv(tmp_path, text)

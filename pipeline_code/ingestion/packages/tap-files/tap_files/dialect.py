@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ _COMMA = re.compile(r"-?([0-9]+,([0-9]{1,2}|[0-9]{4,})|(0|[0-9]{4,}),[0-9]+)")
 """A number whose comma stands before the fraction: in 1,234 it may stand between thousands."""
 MARK = "#"
 """What comments begin with, where nobody says something else."""
+MOST_RECORDS = 20_000
+"""Records that are looked at, of a beginning that has more."""
 _SHOWN = 60
 
 
@@ -107,7 +110,7 @@ def found_out(text: str, place: str, given: StreamSettings, encoding: str, *, wh
 
 def _with_separator(line: str, given: StreamSettings) -> tuple[StreamSettings, list[str]]:
     """Return the settings with what a first line such as `sep=;` says, and that it does; it is no row."""
-    said = _SEPARATOR.fullmatch(line.strip())
+    said = _SEPARATOR.fullmatch(line.strip(" \r"))
     if said is None or given.skip is not None or given.delimiter is not None:
         return given, []
     return replace(given, delimiter=said[1]), [f"line 1, {said[0]!r}, says what separates values"]
@@ -122,7 +125,7 @@ def _marked(lines: list[str], given: StreamSettings) -> int:
 
 
 def _records(text: str, form: Form, *, whole: bool) -> list[Record]:
-    return [each.resolved(form) for each in split(text, form, final=whole)]
+    return [each.resolved(form) for each in itertools.islice(split(text, form, final=whole), MOST_RECORDS)]
 
 
 def _leading(lines: list[str], mark: str) -> int:

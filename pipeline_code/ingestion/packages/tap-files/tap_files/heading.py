@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,10 +17,11 @@ from tap_files.records import Record
 from tap_files.settings import StreamSettings
 
 WAY_OUT = "say its stream's `skip` (lines before the header) or `header` (true or false)"
-_NOT_TEXT = re.compile(
-    r"[+-]?(?:[0-9][0-9.,' ]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?%?|(?i:true|false)"
-    r"|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[T ].*)?"
-)
+_CLASSES = {
+    "number": re.compile(r"[+-]?(?:[0-9][0-9.,' ]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?%?"),
+    "day": re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[T ].*)?"),
+    "truth": re.compile(r"(?i:true|false)"),
+}
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}")
 _ROWS = 200
 _MOSTLY = 0.8
@@ -104,14 +106,20 @@ def _votes(records: Sequence[Record], number: int, width: int) -> bool | None:
         if not value:
             continue
         values = [found for row in rows if row is not None and (found := row[place])]
+        own, kinds = _class(value), Counter(_class(each) for each in values)
         if not values:
-            rows_like += not rows and _NOT_TEXT.fullmatch(value.strip()) is not None
-        elif sum(_NOT_TEXT.fullmatch(each.strip()) is not None for each in values) >= _MOSTLY * len(values):
-            if _NOT_TEXT.fullmatch(value.strip()) is None:
+            rows_like += not rows and own is not None
+        elif kinds[None] <= (1 - _MOSTLY) * len(values):  # a column of no text
+            if own != kinds.most_common(1)[0][0]:
                 names += 1
             elif not _YEAR.fullmatch(value) or all(_YEAR.fullmatch(each) for each in values):
                 rows_like += 1
     return True if names else False if rows_like else None
+
+
+def _class(value: str) -> str | None:
+    """Return what a value looks like; None for text."""
+    return next((name for name, pattern in _CLASSES.items() if pattern.fullmatch(value.strip())), None)
 
 
 def _filled(record: Record) -> int:
@@ -119,7 +127,7 @@ def _filled(record: Record) -> int:
 
 
 def _is_sparse(record: Record, width: int) -> bool:
-    """Whether a line looks like a title that was filled up: its first value, at most half of all; or like an empty one."""
+    """Whether a line looks like a title that was filled up: its first value, at most half of all; or holds none."""
     values, filled = record.values or [], _filled(record)
     return width > 1 and filled * 2 <= width and (bool(values[0]) or not filled)
 

@@ -40,41 +40,54 @@ class Form:
         return f"(?:[^{quote}{escape}]|{escape}.|{quote}{quote})*+"
 
     @cached_property
+    def _end(self) -> str:
+        return r"\r*\n" if self.newline == "\n" else r"\r"
+
+    @cached_property
     def _plain(self) -> str:
         """A value without quotes: it may hold one, but does not begin with it."""
-        ends = r"\n" if self.newline == "\n" else r"\r"
         escape = re.escape(self.escape) if self.escape and self.escape != self.quote else ""
-        apart = f"{escape}." if escape else "(?!)"
-        return f"(?!{re.escape(self.quote) or '(?!)'})(?:{apart}|(?!{self._delimiter}|\\r?{ends})[^{ends}{escape}])*+"
+        escaped = f"{escape}." if escape else "(?!)"
+        last = re.escape(self.newline)
+        return f"(?!{self._quote})(?:{escaped}|(?!{self._delimiter}|{self._end})[^{last}{escape}])*+"
 
     @cached_property
     def _delimiter(self) -> str:
         return re.escape(self.delimiter)
 
     @cached_property
+    def _quote(self) -> str:
+        return re.escape(self.quote) or "(?!)"
+
+    @cached_property
+    def _before(self) -> str:
+        """What may stand before a quote that begins a value: blanks, which many write after a delimiter."""
+        return "" if self.delimiter == " " else " *"
+
+    @cached_property
+    def _after(self) -> str:
+        return f"(?={self._delimiter}|{self._end}|\\Z)"
+
+    @cached_property
     def _value(self) -> str:
-        quote = re.escape(self.quote)
-        return f"(?:{quote}{self._body}{quote}|{self._plain})" if quote else f"(?:{self._plain})"
+        return f"(?:{self._before}{self._quote}{self._body}{self._quote}{self._after}|{self._plain})"
 
     @cached_property
     def whole(self) -> re.Pattern[str]:
         """A well-formed record with its end."""
-        end = r"\r?\n" if self.newline == "\n" else r"\r"
-        return re.compile(f"{self._value}(?:{self._delimiter}{self._value})*+(?:{end}|\\Z)", re.DOTALL)
+        return re.compile(f"{self._value}(?:{self._delimiter}{self._value})*+(?:{self._end}|\\Z)", re.DOTALL)
 
     @cached_property
     def unended(self) -> re.Pattern[str]:
         """A record whose last value is still open where the text ends."""
-        quote = re.escape(self.quote)
-        if not quote:
-            return re.compile(r"(?!)")
-        return re.compile(f"(?:{self._value}{self._delimiter})*+{quote}{self._body}\\Z", re.DOTALL)
+        opened = f"{self._before}{self._quote}{self._body}\\Z"
+        return re.compile(f"(?:{self._value}{self._delimiter})*+{opened}", re.DOTALL)
 
     @cached_property
     def values(self) -> re.Pattern[str]:
         """Each value of a record that has a delimiter put before it: the quote, what it encloses, or the plain text."""
-        quote = re.escape(self.quote) or "(?!)"
-        return re.compile(f"{self._delimiter}(?:({quote})({self._body}){quote}|({self._plain}))", re.DOTALL)
+        enclosed = f"{self._before}({self._quote})({self._body}){self._quote}{self._after}"
+        return re.compile(f"{self._delimiter}(?:{enclosed}|({self._plain}))", re.DOTALL)
 
     def plain_text(self, text: str) -> str:
         """Return what a value says: doubled quotes are one, an escaped character is itself."""
@@ -98,7 +111,7 @@ class Record(NamedTuple):
     @property
     def is_blank(self) -> bool:
         """Whether there is nothing in its line."""
-        return len(self.text) <= 3 and not self.text.rstrip("\r\n")
+        return self.text[:1] in "\r\n" and not self.text.rstrip("\r\n")
 
     def resolved(self, form: Form) -> Record:
         """Return the same with None for what is no value."""
@@ -130,7 +143,7 @@ def split(text: str, form: Form, *, final: bool) -> Iterator[Record]:
         end = length if stop < 0 else stop + 1
         line = text[position : length if stop < 0 else stop]
         if newline == "\n" and line.endswith("\r"):
-            line = line[:-1]
+            line = line.rstrip("\r")
         if (not quote or quote not in line) and (not escape or escape not in line):
             plain: list[str | None] = line.split(delimiter)  # type: ignore[assignment]
             yield Record(plain, text[position:end], 1, "", True)
@@ -159,7 +172,7 @@ def _parsed(text: str, start: int, line_end: int, form: Form, *, final: bool) ->
         return Record(None, text[start:line_end], 1, TOO_LONG if long else BAD_QUOTE)
     said = match.group()
     body = said.removesuffix(form.newline)
-    body = body.removesuffix("\r") if form.newline == "\n" and len(body) < len(said) else body
+    body = body.rstrip("\r") if form.newline == "\n" and len(body) < len(said) else body
     doubled = form.quote * 2
     values = [
         form.plain_text(inner.replace(doubled, form.quote)) if mark
