@@ -184,5 +184,9 @@ def test_a_wide_file_loads_within_the_memory_that_there_is(tmp_path: Path) -> No
 
 
 def test_names_may_hold_any_character(tmp_path: Path) -> None:
-    found = read_csv(tmp_path, 'id;a\x00b;"c;d";e\'f\n1;2;3;4\n')
-    assert found.rows == [(1, 2, 3, 4)]
+    """A name with a semicolon or a NUL ends the look with a line of SQL."""
+    exports = Exports(tmp_path, "raw_any_name")
+    exports.put("t.csv", 'id;a\x00b;"c;d";e\'f\n1;2;3;4\n')
+    exports.replicate()
+    assert exports.values("t") == [(1, 2, 3, 4)]
+    assert list(exports.types("t"))[:4] == ["id", "a_b", "c;d", "e'f"]

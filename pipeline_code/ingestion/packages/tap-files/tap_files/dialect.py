@@ -17,6 +17,7 @@ _SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _NUMBER = re.compile(r"-?[0-9]+(,[0-9]+)?")
 _COMMA = re.compile(r"-?([0-9]+,([0-9]{1,2}|[0-9]{4,})|(0|[0-9]{4,}),[0-9]+)")
 """A number whose comma stands before the fraction: in 1,234 it may stand between thousands."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 MARK = "#"
 """What comments begin with, where nobody says something else."""
 MOST_RECORDS = 20_000
@@ -59,10 +60,10 @@ class Dialect:
 
 
 def distinct(names: Iterable[str]) -> tuple[str, ...]:
-    """Return names as columns can have them: none empty, none twice."""
+    """Return names as columns can have them: none empty, none twice, no control character."""
     found: dict[str, None] = {}
     for number, name in enumerate(names, start=1):
-        base = name.strip() or f"column{number}"
+        base = _CONTROL.sub("_", name.strip()) or f"column{number}"
         chosen, count = base, 1
         while chosen in found:
             count += 1

@@ -52,7 +52,7 @@ def typed(
 ) -> Piece:
     """Return the rows of a table of text columns, typed by `kinds`, numbered from `first` on. Raises duckdb.Error."""
     names = texts.column_names
-    columns = {name: texts.column(number).combine_chunks() for number, name in enumerate(names)}
+    columns = {name: texts.column(place).combine_chunks() for place, name in enumerate(names)}
     wrong: dict[int, str] = {}
     for kind, those in by_kind(names, kinds):
         if kind is None or kind == TEXT:
