@@ -74,18 +74,20 @@ class Freshness:
 class Quarantine:
     """How many rows of a load may be set aside: at most `rows`, and at most `share` of all once 100 were read.
 
-    All of them may never be, however few they are, where `share` is less than 100 %: the settings are wrong then, or
-    the types, not the rows.
+    Where no other row is there, none may be, unless `share` is 100 %: the settings are wrong then, not the rows.
     """
 
     rows: int = 1_000
     share: float = 0.01
 
-    def exceeded(self, quarantined: int, read: int) -> bool:
-        """Return whether a load of `read` rows, quarantined ones included, has too many of them."""
+    def exceeded(self, quarantined: int, read: int, *, alone: bool = False) -> bool:
+        """Return whether a load of `read` rows, quarantined ones included, has too many of them.
+
+        alone: whether, if all are quarantined, the load has brought nothing at all.
+        """
         if quarantined == 0:
             return False
-        if quarantined > self.rows or (quarantined >= read and self.share < 1):
+        if quarantined > self.rows or (alone and quarantined >= read and self.share < 1):
             return True
         return read >= 100 and quarantined > self.share * read
 

@@ -145,7 +145,8 @@ class Intake:
             raise UnbalancedError(f"stream {self.contract.stream}", self.came, found)
         findings = [*self.plan.findings, *self._emptied(), *self._duplicates()]
         raise_failing(tuple(findings))
-        quarantine.check(self.contract, self.rejected, self.stored)
+        is_empty = bool(self.rejected) and not self.stored and (self.load.replaces or not self.load.has_rows())
+        quarantine.check(self.contract, self.rejected, self.stored, is_empty=is_empty)
         if self.rejected:
             findings.append(
                 Finding(

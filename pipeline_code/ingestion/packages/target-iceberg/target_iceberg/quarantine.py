@@ -20,6 +20,8 @@ STREAM = "quarantine"
 MARKER = "x-headwater-quarantine"
 """Keyword of that stream's schema: what else is called `quarantine` is an ordinary stream, and refused."""
 EXAMPLES = 3
+NO_KEY = "{}"
+"""Key of what is no row: a line of a file."""
 
 _TABLE = Schema(
     NestedField(1, "stream", StringType(), required=True),
@@ -90,10 +92,15 @@ def is_announced(message: Mapping[str, Any]) -> bool:
     return True
 
 
-def check(contract: Contract, rejected: Sequence[Rejected], stored: int) -> None:
-    """Raise QuarantineError if the contract allows fewer rows to be set aside."""
+def check(contract: Contract, rejected: Sequence[Rejected], stored: int, *, is_empty: bool) -> None:
+    """Raise QuarantineError if the contract allows fewer rows to be set aside.
+
+    is_empty: whether the table has no row beside those that were `stored`. One wrong row of a table may be all that has
+    changed; but a table without any, or a file whose lines are no rows, was read with the wrong settings.
+    """
     limits, read = contract.quarantine, stored + len(rejected)
-    if not limits.exceeded(len(rejected), read):
+    alone = is_empty or all(each.key == NO_KEY for each in rejected)
+    if not limits.exceeded(len(rejected), read, alone=alone):
         return
     examples = "; ".join(str(each) for each in rejected[:EXAMPLES])
     raise QuarantineError(
