@@ -67,7 +67,7 @@ class JsonLinesFile:
         """Yield the rows in the types of `kinds`, and the lines that are no objects."""
         path = self._text()
         for lines, _, misfits, first in self._chunks(path):
-            yield typed(self._scratch.duck, _table(lines, self.columns), kinds, first=first)
+            yield typed(self._scratch.duck, _table(lines, self.columns), kinds, rows=len(lines), first=first)
             if misfits:
                 yield Piece(pa.RecordBatch.from_pylist([], pa.schema([])), misfits)
         self._scratch.drop(path)

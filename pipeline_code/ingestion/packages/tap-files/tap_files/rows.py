@@ -48,10 +48,14 @@ def typed(
     kinds: Mapping[str, ColumnType],
     *,
     decimal: str = ".",
+    rows: int | None = None,
     first: int = 1,
 ) -> Piece:
-    """Return the rows of a table of text columns, typed by `kinds`, numbered from `first` on. Raises duckdb.Error."""
-    names = texts.column_names
+    """Return the rows of a table of text columns, typed by `kinds`, numbered from `first` on. Raises duckdb.Error.
+
+    rows: how many there are, for a table without columns, which knows none.
+    """
+    names, count = texts.column_names, texts.num_rows if rows is None else rows
     columns = {name: texts.column(place).combine_chunks() for place, name in enumerate(names)}
     wrong: dict[int, str] = {}
     for kind, those in by_kind(names, kinds):
@@ -61,18 +65,18 @@ def typed(
             found = duck.execute(f"select {parsed(plain('v', decimal), kind)} from {source}").to_arrow_table()  # noqa: S608
         values = found.column(0).combine_chunks().cast(arrow_type(kind))
         for number, name in enumerate(those):
-            said, columns[name] = columns[name], values.slice(number * texts.num_rows, texts.num_rows)
+            said, columns[name] = columns[name], values.slice(number * count, count)
             for row in _without_value(said, columns[name]):
                 wrong.setdefault(row, name)
-    numbers = pa.array(range(first, first + texts.num_rows), pa.int64())
-    rows = pa.RecordBatch.from_arrays([*columns.values(), numbers], names=[*names, ROW])
+    numbers = pa.array(range(first, first + count), pa.int64())
+    batch = pa.RecordBatch.from_arrays([*columns.values(), numbers], names=[*names, ROW])
     if not wrong:
-        return Piece(rows)
+        return Piece(batch)
     misfits = []
     for row, name in sorted(wrong.items()):
         values = {each: texts.column(number)[row].as_py() for number, each in enumerate(names)}
         misfits.append(Misfit(first + row, name, f"is no {kinds[name]}", values[name], values))
-    return Piece(rows.filter(pa.array([row not in wrong for row in range(texts.num_rows)])), misfits)
+    return Piece(batch.filter(pa.array([row not in wrong for row in range(count)])), misfits)
 
 
 def _without_value(texts: pa.Array, values: pa.Array) -> list[int]:
