@@ -152,6 +152,7 @@ def test_replay_after_one_that_died_releases_what_fits_only_now(
         for number, price, at in [(5, "cheap", None), (6, "dear", "some day")]
     ]
     first = json.loads(pets(1, schema=schema).splitlines()[0])
+    lake.contract("key: [id]\nquarantine: {share: 100%}", "pets")
     lake.load([first, *records, {"type": "STATE", "value": {"bookmarks": {"pets": {"at": 1}}}}])
     assert {row["column"] for row in lake.quarantine()} == {"price"}
     texts = "key: [id]\ncolumns: {id: bigint, price: text, at: %s}"
