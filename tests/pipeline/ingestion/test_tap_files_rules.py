@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -9,9 +10,10 @@ from headwater_contracts.types import parse_type
 from tap_files.content import encoding
 from tap_files.dialect import distinct
 from tap_files.discover import candidates
+from tap_files.errors import FilesError
 from tap_files.grouping import grouped, is_known, stream_name
 from tap_files.inference import Evidence
-from tap_files.position import NAMED, Position, since
+from tap_files.position import Position, since
 from tap_files.store import File
 from tap_files.types import BIGINT, DOUBLE, PATTERNS, TEXT, joined, numeric
 
@@ -53,24 +55,55 @@ def files(*numbers: int, start: int = 0) -> list[File]:
     return [File(f"f{number}.csv", 10, start + number) for number in numbers]
 
 
-def test_the_bookmark_stays_small_and_misses_nothing() -> None:
-    """A state that grows with the folder, until no catalog takes it as part of a commit."""
+def test_the_bookmark_knows_each_file() -> None:
+    """A file with an old date is missed, a file that is gone and comes back is read twice."""
     many = files(*range(10_000))
-    position = Position.of(many)
-    state = position.to_state()
-    assert len(state["read"]) == NAMED
-    assert Position.from_state(state) == position
+    position = Position().after(many)
+    state = json.loads(json.dumps(position.to_state()))
+    assert len(json.dumps(state)) < 17 * len(many), "it has to stay small: the state goes through each message"
+    assert Position.from_state("s", state, many) == position
     assert since(position, many).files == ()
     assert since(position, [*many, *files(10_001)]).files == tuple(files(10_001))
     changed = [*many[:5], *many[6:], File("f5.csv", 11, 20_000)]
     assert [each.name for each in since(position, changed).files] == ["f5.csv"]
-    late = since(position, [*many, File("late.csv", 1, 500)])
-    assert late.lost is not None
-    assert len(late.files) == 10_001
+    late = File("late.csv", 1, 500)
+    for there in (many, many[1:], many[300:], many[:1]):
+        assert since(position, [*there, late]).files == (late,)
+        assert since(position, [*there, late]).late
     gone = since(position, many[1:])
-    assert (gone.files, gone.gone, gone.lost) == ((), 1, None)
+    assert (gone.files, gone.gone, gone.late) == ((), 1, False)
+    assert since(position.after(many[1:]), many).files == ()
     same_moment = File("between.csv", 1, 9_999)
     assert since(position, [*many, same_moment]).files == (same_moment,)
+
+
+def test_where_keys_replace_rows_files_after_a_late_one_come_once_more() -> None:
+    """The late file's old rows replace newer ones of the same key."""
+    position = Position().after(files(1, 2, 4, 5))
+    news = since(position, files(1, 2, 3, 4, 5, 6), in_order=True)
+    assert news.files == tuple(files(3, 4, 5, 6))
+    assert since(position, files(1, 2, 4, 5, 6), in_order=True).files == tuple(files(6))
+
+
+def test_a_bookmark_of_an_older_version_goes_on() -> None:
+    """An upgrade reads every file twice, or none any more."""
+    many = files(*range(150))
+    state = {
+        "read": [[each.name, each.size, each.modified_us] for each in many[-100:]],
+        "before": 50,
+        "digest": "865639d63f710da4",
+    }
+    for there in (many, many[3:]):
+        position = Position.from_state("s", state, there)
+        assert since(position, [*there, *files(200)]).files == tuple(files(200))
+    with pytest.raises(FilesError, match="--full-refresh"):
+        Position.from_state("s", state, [*many, File("late.csv", 1, 5)])
+
+
+def test_a_bookmark_whose_files_are_not_known_is_refused() -> None:
+    """A table that was put back to an older load, of which all files would be loaded again."""
+    with pytest.raises(FilesError, match="stream s: its table was put back"):
+        Position.from_state("s", {"seen": {"count": 1, "digest": "x"}}, files(1))
 
 
 @pytest.mark.parametrize(

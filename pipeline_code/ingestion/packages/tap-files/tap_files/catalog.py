@@ -26,7 +26,7 @@ def discovered(files: Files, stream: FileStream, positions: Mapping[str, Mapping
     state = positions.get(stream.name, {})
     known = {name: parse_type(name, text) for name, text in state.get(COLUMNS, {}).items()} | stream.pinned
     if known:
-        news = position.since(position.Position.from_state(state), stream.files)
+        news = position.since(position.Position.from_state(stream.name, state, stream.files), stream.files)
         for file in news.files[-MOST_HEADERS:]:
             content = files.content(stream, file)
             known = {**dict.fromkeys(() if content is None else content.columns, TEXT), **known}

@@ -1,81 +1,114 @@
-"""Which files were read already: a bookmark that stays small however large the folder grows.
+"""Which files were read already: the bookmark knows each by path, size and time (headwater_contracts.seen).
 
-It names the files that were written last, and of all before them it keeps the number and one digest. A file that comes
-later is new; so is one that was written again. A file that is dated before those, and was not there (restored, copied
-with its old time, or an upload that took long: a store dates it by its begin), changes the number or the digest. Which
-one it is can't be told then, so everything is read again.
+A file that is not in it is new, however old its date: restored, copied with its old time, or an upload that took long,
+which a store dates by its begin. A file whose size or time is another was written again. What is gone stays known.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from tap_files.store import File
+from headwater_contracts.seen import SEEN, Seen, entry, pack, unpack
 
-NAMED = 100
-"""Files that the bookmark names."""
+from tap_files.errors import FilesError
+from tap_files.store import File
 
 
 @dataclass(frozen=True)
 class Position:
-    """The files that were read: `newest` by name, and how many came before them, with their digest."""
+    """The files that were read. `until` is the order of the last of them, where it is known."""
 
-    newest: tuple[File, ...]
-    before: int
-    digest: str
-
-    @classmethod
-    def of(cls, files: Iterable[File]) -> Position:
-        """Return the position after these files."""
-        ordered = sorted(files, key=lambda each: each.order)
-        older, newest = ordered[:-NAMED], ordered[-NAMED:]
-        return cls(tuple(newest), len(older), _digest(older))
+    seen: Seen = field(default_factory=dict)
+    until: tuple[int, str] | None = None
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Position | None:
-        """Return the position of a Singer bookmark; None where nothing was read yet."""
-        if "read" not in state:
+    def from_state(cls, stream: str, state: Mapping[str, Any], files: Sequence[File]) -> Position | None:
+        """Return the position of a Singer bookmark; None where nothing was read yet. `files` are there now.
+
+        FilesError where the bookmark can't tell which files it is about.
+        """
+        if "read" in state:
+            return _of_older_version(stream, state, files)
+        if SEEN not in state:
             return None
-        newest = tuple(File(name, size, modified) for name, size, modified in state["read"])
-        return cls(newest, int(state["before"]), str(state["digest"]))
+        if not isinstance(state[SEEN], str):
+            raise FilesError(
+                f"stream {stream}: its table was put back to a load whose files are no longer known; "
+                "load it in full: headwater-ingest --full-refresh"
+            )
+        until = state.get("until")
+        return cls(unpack(state[SEEN]), None if until is None else (int(until[0]), str(until[1])))
+
+    def has(self, file: File) -> bool:
+        """Whether this version of a file was read."""
+        name, version = _entry(file)
+        return self.seen.get(name) == version
+
+    def after(self, files: Iterable[File]) -> Position:
+        """Return the position after these files, too."""
+        read = list(files)
+        orders = [each.order for each in read] + ([] if self.until is None else [self.until])
+        return Position({**self.seen, **dict(map(_entry, read))}, max(orders, default=None))
 
     def to_state(self) -> dict[str, Any]:
         """Return it as entries of a Singer bookmark."""
-        read = [[each.name, each.size, each.modified_us] for each in self.newest]
-        return {"read": read, "before": self.before, "digest": self.digest}
+        return {SEEN: pack(self.seen), **({} if self.until is None else {"until": list(self.until)})}
 
 
 @dataclass(frozen=True)
 class News:
-    """What is to be read, the oldest first. `lost` tells why everything is; `gone` files were read and are no more."""
+    """What is to be read, the oldest first. `late`: some are dated before files that were read already.
+
+    gone: how many files were read and are no more.
+    """
 
     files: tuple[File, ...]
-    lost: str | None = None
+    late: bool = False
     gone: int = 0
 
 
-def since(position: Position | None, files: Sequence[File]) -> News:
-    """Return what is new among the files that are there now."""
+def since(position: Position | None, files: Sequence[File], *, in_order: bool = False) -> News:
+    """Return what is new among the files that are there now.
+
+    in_order: after a late file, those that are dated after it come once more, so that of a key the newest row stays.
+    """
     ordered = tuple(sorted(files, key=lambda each: each.order))
-    if position is None or not position.newest:
+    if position is None:
         return News(ordered)
-    start = position.newest[0].order
-    older = [each for each in ordered if each.order < start]
-    if len(older) > position.before or (len(older) == position.before and _digest(older) != position.digest):
-        return News(ordered, "a file is dated before those that were read last, and was not there then")
-    read = frozenset(position.newest)
-    new = tuple(each for each in ordered if each.order >= start and each not in read)
-    # A file that was written again is no longer among the old ones.
-    missing = position.before - len(older) + len(read - set(ordered))
-    again = {each.name for each in new} & {each.name for each in read}
-    return News(new, gone=max(missing - len(again), 0))
+    new = tuple(each for each in ordered if not position.has(each))
+    late = bool(new) and position.until is not None and new[0].order < position.until
+    gone = len(position.seen.keys() - {_entry(each)[0] for each in ordered})
+    if late and in_order:
+        new = tuple(each for each in ordered if each.order >= new[0].order)
+    return News(new, late, gone)
+
+
+def _entry(file: File) -> tuple[bytes, bytes]:
+    return entry(file.name, f"{file.size} {file.modified_us}")
+
+
+def _of_older_version(stream: str, state: Mapping[str, Any], files: Sequence[File]) -> Position:
+    """Return the position of a bookmark that names the newest files, and of those before has the number and a digest.
+
+    Where fewer are there than it counted, all that are dated before the newest count as read.
+    """
+    newest = [File(name, size, modified) for name, size, modified in state["read"]]
+    if not newest:
+        return Position()
+    older = [each for each in files if each.order < newest[0].order]
+    if len(older) > state["before"] or (len(older) == state["before"] and _digest(older) != state["digest"]):
+        raise FilesError(
+            f"stream {stream}: a file is dated before those that were read last, and was not there then. The bookmark "
+            "is of an older version and does not tell which one: load it in full (headwater-ingest --full-refresh)"
+        )
+    return Position().after([*older, *newest])
 
 
 def _digest(files: Iterable[File]) -> str:
-    """Return a digest of files that does not depend on their order."""
+    """Return the digest of such a bookmark; it does not depend on the files' order."""
     total = 0
     for each in files:
         said = f"{each.name}\0{each.size}\0{each.modified_us}".encode()

@@ -56,16 +56,18 @@ class Reading:
 
     @property
     def _before(self) -> position.Position | None:
-        return position.Position.from_state(self._state) if self._incremental else None
+        if not self._incremental:
+            return None
+        return position.Position.from_state(self.stream.name, self._state, self.stream.files)
 
     @property
     def is_complete(self) -> bool:
         """Whether all files are read, so that their rows replace what the target holds."""
-        return self._before is None or self._news.lost is not None
+        return self._before is None
 
     @property
     def _news(self) -> position.News:
-        return position.since(self._before, self.stream.files)
+        return position.since(self._before, self.stream.files, in_order=self.stream.merges)
 
     @property
     def _pinned(self) -> dict[str, ColumnType]:
@@ -76,10 +78,11 @@ class Reading:
     def prepare(self) -> None:
         """Look at the new files, and decide the columns' types. FilesError where they do not belong together."""
         news, name = self._news, self.stream.name
-        if news.lost is not None:
-            logger.warning("%s: %s: everything is read again", name, news.lost)
+        if news.late:
+            again = "; those that are dated after it are read once more" if self.stream.merges else ""
+            logger.warning("%s: %s is dated before files that were read already%s", name, news.files[0].name, again)
         if news.gone:
-            logger.warning("%s: %d files that were read are no longer there; their rows stay", name, news.gone)
+            logger.info("%s: %d files that were read are no longer there; their rows stay", name, news.gone)
         logger.info("%s: %d of %d files are new or changed", name, len(news.files), len(self.stream.files))
         pinned = self._pinned
         self.kinds = dict(pinned)
@@ -146,8 +149,9 @@ class Reading:
         self._state.pop("progress_markers", None)
         if self._incremental:
             types = {name: str(kind) for name, kind in self.kinds.items() if name not in self.stream.pinned}
+            read = (self._before or position.Position()).after(self.stream.files)
             self._state.clear()
-            self._state.update({**position.Position.of(self.stream.files).to_state(), COLUMNS: types})
+            self._state.update({**read.to_state(), COLUMNS: types})
             if self.stream.files:
                 newest = self.stream.files[-1].modified.isoformat()
                 self._state.update({"replication_key": MODIFIED, "replication_key_value": newest})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from headwater_contracts import ColumnType, Contract, find
+from headwater_contracts import ColumnType, Contract, Write, find
 from headwater_contracts.files import root
 
 from tap_files import content
@@ -62,6 +62,11 @@ class FileStream:
     def key(self) -> tuple[str, ...]:
         """The columns that identify a row."""
         return self.contract.key if self.contract is not None and self.contract.key else KEY
+
+    @property
+    def merges(self) -> bool:
+        """Whether of a key only the newest row stays."""
+        return self.contract is not None and self.contract.write is Write.MERGE
 
     @property
     def pinned(self) -> dict[str, ColumnType]:

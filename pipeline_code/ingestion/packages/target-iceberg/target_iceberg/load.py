@@ -178,7 +178,7 @@ class Load:
     def stage(self, anchor: str) -> None:
         """Commit what `prepare` has found without showing it to readers. `anchor` is the run's first table."""
         change = self._prepared()
-        summary = publish.staging(self._position, anchor, self._mode.write, replaces=change.replaces)
+        summary = publish.staging(self._table, self._position, anchor, self._mode.write, replaces=change.replaces)
         with self._timed(certain=(RefusedLoadError, CommitFailedException)):
             publish.stage(self._table, change, summary, self._check_unmoved)
 

@@ -15,6 +15,8 @@ from typing import Any
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
+from target_iceberg import seen
+
 STREAM = "headwater.stream"
 RUN_ID = "headwater.run-id"
 LOAD = "headwater.load"
@@ -32,29 +34,40 @@ _NOT_COMPARED = frozenset({"progress_markers", "starting_replication_value"})
 
 @dataclass(frozen=True)
 class Position:
-    """The last committed load of a stream: its number from 1, the run that did it, the bookmark it ended at."""
+    """The last committed load of a stream: its number from 1, the run that did it, the bookmark it ended at.
+
+    The bookmark is whole here; of a list of what was read, a snapshot has less (seen.py).
+    """
 
     stream: str
     load: int
     run_id: str
     bookmark: dict[str, Any]
 
-    def summary(self) -> dict[str, str]:
-        """Return the properties of the load's snapshot."""
+    def summary(self, before: TableMetadata) -> dict[str, str]:
+        """Return the properties of the load's snapshot, which follows the table as it was `before`."""
+        return {**self._record(), **self._added(before)}
+
+    def table_properties(self, before: TableMetadata, snapshot_id: int, base_sequence: int) -> dict[str, str]:
+        """Return the table properties that outlive the load's snapshot.
+
+        `base_sequence` is the table's last sequence number when the load was committed.
+        """
+        record = {**self._record(), SNAPSHOT: str(snapshot_id), SEQUENCE: str(base_sequence)}
+        kept = seen.kept(before.properties, self.load, self._added(before))
+        return {TABLE_PROPERTY: json.dumps(record, sort_keys=True), **kept}
+
+    def _record(self) -> dict[str, str]:
         return {
             STREAM: self.stream,
             RUN_ID: self.run_id,
             LOAD: str(self.load),
-            BOOKMARK: json.dumps(self.bookmark, sort_keys=True, default=str),
+            BOOKMARK: json.dumps(seen.short(self.bookmark), sort_keys=True, default=str),
         }
 
-    def table_property(self, snapshot_id: int, base_sequence: int) -> dict[str, str]:
-        """Return the table property that outlives the load's snapshot.
-
-        `base_sequence` is the table's last sequence number when the load was committed.
-        """
-        record = {**self.summary(), SNAPSHOT: str(snapshot_id), SEQUENCE: str(base_sequence)}
-        return {TABLE_PROPERTY: json.dumps(record, sort_keys=True)}
+    def _added(self, before: TableMetadata) -> dict[str, str]:
+        base = read_position(before)
+        return seen.added(self.bookmark, {} if base is None else base.bookmark)
 
 
 def settled(bookmark: Any) -> dict[str, Any]:
@@ -64,10 +77,12 @@ def settled(bookmark: Any) -> dict[str, Any]:
     return {key: value for key, value in bookmark.items() if key not in _NOT_COMPARED}
 
 
-def _parse(summary: dict[str, str]) -> Position | None:
+def _parse(summary: dict[str, str], metadata: TableMetadata) -> Position | None:
     if LOAD not in summary:
         return None
-    return Position(summary[STREAM], int(summary[LOAD]), summary[RUN_ID], json.loads(summary[BOOKMARK]))
+    load = int(summary[LOAD])
+    bookmark = seen.whole(json.loads(summary[BOOKMARK]), load, summary, metadata.properties)
+    return Position(summary[STREAM], load, summary[RUN_ID], bookmark)
 
 
 def summary_of(snapshot: Snapshot) -> dict[str, str]:
@@ -75,9 +90,9 @@ def summary_of(snapshot: Snapshot) -> dict[str, str]:
     return {} if snapshot.summary is None else dict(snapshot.summary.additional_properties)
 
 
-def position_of(snapshot: Snapshot) -> Position | None:
+def position_of(snapshot: Snapshot, metadata: TableMetadata) -> Position | None:
     """Return the position that a load wrote into its snapshot; None for a snapshot of anything else."""
-    return _parse(summary_of(snapshot))
+    return _parse(summary_of(snapshot), metadata)
 
 
 def staged(metadata: TableMetadata) -> list[Snapshot]:
@@ -108,7 +123,7 @@ def read_position(metadata: TableMetadata) -> Position | None:
     """
     current = snapshot = metadata.current_snapshot()
     while snapshot is not None:
-        if (position := position_of(snapshot)) is not None:
+        if (position := position_of(snapshot, metadata)) is not None:
             return position
         parent = snapshot.parent_snapshot_id
         snapshot = None if parent is None else metadata.snapshot_by_id(parent)
@@ -119,7 +134,7 @@ def read_position(metadata: TableMetadata) -> Position | None:
     # Rolled back: it was seen, or is to be seen; or the load has expired, and the current snapshot is older.
     rolled_back = ROLLED_BACK in record or mark_of_rollback(metadata) is not None
     older = (current.sequence_number or 0) <= int(record[SEQUENCE])
-    return None if rolled_back or older else _parse(record)
+    return None if rolled_back or older else _parse(record, metadata)
 
 
 def mark_of_rollback(metadata: TableMetadata) -> dict[str, str] | None:

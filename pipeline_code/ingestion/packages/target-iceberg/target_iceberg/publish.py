@@ -53,10 +53,10 @@ def of_run(table: Table, run_id: str) -> Snapshot | None:
     return found[-1] if found else None
 
 
-def staging(position: Position, anchor: str, write: str, *, replaces: bool) -> dict[str, str]:
+def staging(table: Table, position: Position, anchor: str, write: str, *, replaces: bool) -> dict[str, str]:
     """Return the summary of a staged snapshot: all that whoever publishes it needs to know."""
     told = {ANCHOR: anchor, WAP_ID: position.run_id, REPLACES: str(replaces).lower(), MODE: write}
-    return {**position.summary(), **told}
+    return {**position.summary(table.metadata), **told}
 
 
 def stage(table: Table, change: Change, summary: Mapping[str, str], check: Callable[[], None]) -> None:
@@ -80,7 +80,7 @@ def publish(table: Table, run_id: str) -> None:
         if published(table.metadata, run_id):
             return None
         snapshot = of_run(table, run_id)
-        position = None if snapshot is None else position_of(snapshot)
+        position = None if snapshot is None else position_of(snapshot, table.metadata)
         now = read_position(table.metadata)
         if snapshot is None or position is None or position.load != (1 if now is None else now.load + 1):
             other = "it" if now is None else f"load {now.load} of run {now.run_id}"
@@ -100,7 +100,9 @@ def _publication(table: Table, snapshot: Snapshot, position: Position) -> Attemp
     current = table.current_snapshot()
     current_id = None if current is None else current.snapshot_id
     if snapshot.parent_snapshot_id == current_id:
-        properties = position.table_property(snapshot.snapshot_id, (snapshot.sequence_number or 1) - 1)
+        properties = position.table_properties(
+            table.metadata, snapshot.snapshot_id, (snapshot.sequence_number or 1) - 1
+        )
         shown = SetSnapshotRefUpdate(
             ref_name=MAIN_BRANCH, type=SnapshotRefType.BRANCH, snapshot_id=snapshot.snapshot_id
         )  # type: ignore[call-arg]
@@ -116,8 +118,9 @@ def _publication(table: Table, snapshot: Snapshot, position: Position) -> Attemp
 def load_attempt(table: Table, change: Change, position: Position, write: str) -> Attempt:
     """Return the commit that makes a load's change current, with its position and how it was written."""
     base: int = getattr(table.metadata, "last_sequence_number", 0)  # format 1 has none
-    written = LoadSnapshot(table.transaction(), change, {**position.summary(), MODE: write}, staged=False)
-    properties = {**position.table_property(written.snapshot_id, base), MODE: write}
+    summary = {**position.summary(table.metadata), MODE: write}
+    written = LoadSnapshot(table.transaction(), change, summary, staged=False)
+    properties = {**position.table_properties(table.metadata, written.snapshot_id, base), MODE: write}
     return Attempt.of(written).also(SetPropertiesUpdate(updates=properties))
 
 
