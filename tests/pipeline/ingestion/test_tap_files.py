@@ -236,7 +236,7 @@ def test_a_value_that_does_not_fit_is_set_aside_where_most_do(exports: Exports) 
     [
         ({}, {}, "is empty: put files there"),
         ({"report.pdf": b"%PDF"}, {}, "no file of a format that is read"),
-        ({"a/1.csv": b"id,name\n1,a\n", "a/2.csv": b"7,8\n9,10\n"}, {}, r"a/1\.csv has the columns \(id, name\)"),
+        ({"a/1.csv": b"id,name\n1,a\n", "a/2.csv": b"7,8\n9,10\n"}, {}, r"a/2\.csv has .*the stream has \(id, name\)"),
         ({"a.csv": b"PK\x03\x04xx"}, {}, "is a zip archive"),
         ({"a.json": b"[1, 2]"}, {}, "write an object a line"),
         ({"a.parquet": b"PAR1 and no more"}, {}, "no readable Parquet"),

@@ -9,6 +9,7 @@ from headwater_contracts.types import parse_type
 from headwater_tap.selection import INCREMENTAL
 
 from tap_files import position
+from tap_files.fitting import Fitted
 from tap_files.reading import COLUMNS, Reading
 from tap_files.streams import ADDED, MODIFIED, Files, FileStream
 from tap_files.types import TEXT, json_schema
@@ -29,7 +30,8 @@ def discovered(files: Files, stream: FileStream, positions: Mapping[str, Mapping
         news = position.since(position.Position.from_state(stream.name, state, stream.files), stream.files)
         for file in news.files[-MOST_HEADERS:]:
             content = files.content(stream, file)
-            known = {**dict.fromkeys(() if content is None else content.columns, TEXT), **known}
+            named = () if content is None else Fitted(content, known).columns
+            known = {**dict.fromkeys(named, TEXT), **known}
         schema = _schema(stream, {**known, **ADDED})
     else:
         reading = Reading(files, stream, None, {})

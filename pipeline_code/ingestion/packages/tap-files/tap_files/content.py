@@ -50,8 +50,6 @@ def layout(file: File, begins: bytes) -> str:
     if begins.startswith(b"PK\x03\x04"):
         raise FilesError(f"file {file.name} is a zip archive (or a spreadsheet): unpack it, or save it as CSV")
     if kind in JSON or (kind not in TABULAR and text.startswith(b"{")):
-        if text.startswith(b"["):
-            raise FilesError(f"file {file.name} is one JSON array: write an object a line (jq -c '.[]')")
         return JSON_LINES
     if kind not in TABULAR and b"\x00" in begins and encoding(begins) != "utf-16":
         raise FilesError(f"file {file.name} is neither CSV nor JSON lines nor Parquet; move it out of the folder")

@@ -1,26 +1,36 @@
-"""A file of JSON lines: an object a line, whose fields are the columns. Numbers keep all their digits."""
+"""A file of JSON: an object a row, whose fields are the columns. Numbers keep all their digits.
+
+An object a line is read as it comes; a file whose first line is none may be an array, or objects over several lines.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import pyarrow as pa
 from headwater_contracts import ColumnType
 
 from tap_files import content
+from tap_files.documents import MOST_BYTES, documents
+from tap_files.errors import FilesError
 from tap_files.inference import Evidence, evidence
+from tap_files.names import keys
 from tap_files.rows import Misfit, Piece, typed
 from tap_files.scratch import Scratch
 from tap_files.settings import StreamSettings
 from tap_files.store import File, Store
 
 CHUNK_LINES = 20_000
+_CHUNK = "headwater_chunk"
 _NUMBERS = ("boolean", "bigint", "numeric", "double")
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
+_ANY = msgspec.json.Decoder(msgspec.Raw)
 
 Values = dict[str, str | None]
 
@@ -33,53 +43,75 @@ class JsonLinesFile:
         self.file = file
         self._store, self._scratch, self._begins = store, scratch, begins
         self._encoding = settings.encoding or content.encoding(begins)
-        self._seen: dict[str, None] = {}
+        self._keys: dict[str, None] = {}
 
     @cached_property
     def _head(self) -> dict[str, None]:
+        begins = self._begins.decode(self._encoding, "ignore").removeprefix("\ufeff").encode()
         names: dict[str, None] = {}
-        for line in self._begins.decode(self._encoding, "ignore").removeprefix("\ufeff").splitlines()[:CHUNK_LINES]:
+        for object_ in itertools.islice(_beginning(begins), CHUNK_LINES):
             try:
-                names |= dict.fromkeys(_OBJECT.decode(line))
+                names |= dict.fromkeys(_OBJECT.decode(object_))
             except (msgspec.MsgspecError, UnicodeError):
                 continue  # looked at again, and told, when the rows are read
         return names
 
     @property
+    def _names(self) -> dict[str, str]:
+        """Key → name of the column: keys of all lines once `evidence` has read them, before that of the beginning."""
+        return keys({**self._head, **self._keys})
+
+    @property
     def columns(self) -> tuple[str, ...]:
-        """Names of the fields: those of all lines once `evidence` has read them, before that those of the beginning."""
-        return tuple({**self._head, **self._seen})
+        """Names of the columns."""
+        return tuple(self._names.values())
 
     def evidence(self, pinned: Mapping[str, ColumnType]) -> dict[str, Evidence]:
         """Return what the values tell of the columns' types. What JSON has in quotes is no number."""
         path, found = self._text(), dict[str, Evidence]()
         for lines, strings, _, _ in self._chunks(path):
-            names = tuple(dict.fromkeys(name for line in lines for name in line))
-            self._seen |= dict.fromkeys(names)
-            for name, each in evidence(self._scratch.duck, _table(lines, names), pinned).items():
-                if name in strings:
-                    each.counts |= dict.fromkeys(_NUMBERS, 0)
-                found.setdefault(name, Evidence()).add(each)
+            self._keys |= dict.fromkeys(name for line in lines for name in line)
+            names = self._names
+            chunk = tuple(dict.fromkeys(name for line in lines for name in line))
+            places = self._register(lines, chunk)
+            known = {place: pinned[names[key]] for key, place in places.items() if names[key] in pinned}
+            told = evidence(self._scratch.duck, _CHUNK, tuple(places.values()), known)
+            for key, place in places.items():
+                if key in strings:
+                    told[place].counts |= dict.fromkeys(_NUMBERS, 0)
+                found.setdefault(names[key], Evidence()).add(told[place])
         self._scratch.keep(path)
         return found
 
     def pieces(self, kinds: Mapping[str, ColumnType]) -> Iterator[Piece]:
         """Yield the rows in the types of `kinds`, and the lines that are no objects."""
-        path = self._text()
+        path, names = self._text(), self._names
         for lines, _, misfits, first in self._chunks(path):
-            yield typed(self._scratch.duck, _table(lines, self.columns), kinds, rows=len(lines), first=first)
+            places = self._register(lines, tuple(names))
+            columns = {place: names[key] for key, place in places.items()}
+            wanted = {place: kinds[name] for place, name in columns.items()}
+            for piece in typed(self._scratch.duck, _CHUNK, tuple(places.values()), wanted, first=first):
+                yield piece.renamed(columns)
             if misfits:
                 yield Piece(pa.RecordBatch.from_pylist([], pa.schema([])), misfits)
         self._scratch.drop(path)
 
+    def _register(self, lines: list[Values], names: tuple[str, ...]) -> dict[str, str]:
+        """Hand rows to the engine; return key → column there: the engine takes names of other capitals for one."""
+        places = {name: f"c{number}" for number, name in enumerate(names)}
+        arrays = [pa.array([line.get(name) for line in lines], pa.string()) for name in names]
+        arrays.append(pa.nulls(len(lines)))  # objects without a field are rows
+        self._scratch.duck.register(_CHUNK, pa.Table.from_arrays(arrays, names=[*places.values(), "rows"]))
+        return places
+
     def _chunks(self, path: Path) -> Iterator[tuple[list[Values], set[str], list[Misfit], int]]:
-        """Yield rows, the columns that hold strings, the lines that are no rows, and the first row's number."""
+        """Yield rows, the keys that hold strings, the lines that are no rows, and the first row's number."""
         lines: list[Values] = []
         strings: set[str] = set()
         misfits: list[Misfit] = []
         first = 1
         with path.open("rb") as text:
-            for number, raw in enumerate(text, start=1):
+            for number, raw in enumerate(self._objects(text, path), start=1):
                 if not raw.strip():
                     continue
                 try:
@@ -94,13 +126,63 @@ class JsonLinesFile:
         if lines or misfits:
             yield lines, strings, misfits, first
 
+    def _objects(self, text: IO[bytes], path: Path) -> Iterable[bytes]:
+        """Return the objects of a text: its lines, unless the first is none and the whole is JSON.
+
+        FilesError where it is JSON of another kind.
+        """
+        first = next((line for line in text if line.strip()), b"")
+        text.seek(0)
+        if _is_object(first) or first.lstrip()[:1] not in (b"{", b"["):
+            return text
+        place = f"{self._store.path}, file {self.file.name}"
+        if path.stat().st_size > MOST_BYTES:
+            raise FilesError(
+                f"{place} is JSON over several lines and has more than {MOST_BYTES >> 20} MiB: write an object a line "
+                "(jq -c '.[]' for an array, jq -c . for objects)"
+            )
+        whole = text.read()
+        text.seek(0)
+        try:
+            found = list(documents(whole))
+        except ValueError:
+            found = []
+        if found and all(map(_is_object, found)):
+            return found
+        if whole.lstrip()[:1] == b"[" and _is_json(whole):
+            raise FilesError(f"{place} is one JSON array, and not of objects: write an object a line")
+        return text
+
     def _text(self) -> Path:
         return content.spooled(self._store, self.file, self._encoding, self._scratch.folder)
 
 
-def _table(lines: list[Values], names: tuple[str, ...]) -> pa.Table:
-    arrays = [pa.array([line.get(name) for line in lines], pa.string()) for name in names]
-    return pa.Table.from_arrays(arrays, names=list(names))
+def _beginning(begins: bytes) -> Iterator[bytes]:
+    """Yield objects of a file's beginning: its lines, or as many whole ones as there are."""
+    lines = begins.splitlines()
+    if any(map(_is_object, lines[:1])):
+        yield from lines
+        return
+    try:
+        yield from documents(begins)
+    except ValueError:
+        return  # cut off, or not JSON
+
+
+def _is_object(raw: bytes) -> bool:
+    try:
+        _OBJECT.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError):
+        return False
+    return True
+
+
+def _is_json(raw: bytes) -> bool:
+    try:
+        _ANY.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError):
+        return False
+    return True
 
 
 def _values(raw: bytes, strings: set[str]) -> Values:

@@ -58,6 +58,11 @@ class Position:
         return {SEEN: pack(self.seen), **({} if self.until is None else {"until": list(self.until)})}
 
 
+def has_read(state: Mapping[str, Any]) -> bool:
+    """Whether a Singer bookmark is of a stream of which anything was read."""
+    return SEEN in state or "read" in state
+
+
 @dataclass(frozen=True)
 class News:
     """What is to be read, the oldest first. `late`: some are dated before files that were read already.

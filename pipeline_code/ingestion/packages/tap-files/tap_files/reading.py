@@ -15,15 +15,21 @@ from headwater_tap.selection import INCREMENTAL, UNFINISHED, Selection
 
 from tap_files import position
 from tap_files.errors import FilesError
+from tap_files.fitting import Fitted
+from tap_files.parquetfile import ParquetFile
 from tap_files.rows import ROW, Misfit
 from tap_files.store import File
-from tap_files.streams import ADDED, FILE, MODIFIED, Content, Files, FileStream, check_columns
+from tap_files.streams import ADDED, FILE, MODIFIED, Files, FileStream
 from tap_files.types import arrow_type, json_schema
 
 MOST_MISFITS = 10_000
 """Rows of a stream that are sent apart; with more of them the settings or the types are wrong, not the rows."""
 COLUMNS = "columns"
 """Entry of the bookmark with the columns' types: those that no contract pins stay what they were."""
+BYTES = "bytes"
+"""Entry of the bookmark: column of bytes → whether they are text, which its first files decide for all later ones."""
+MISSING = "x-headwater-missing"
+"""Of a column in the schema: a new file that lacks it."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +43,9 @@ class Reading:
         self._files, self._selection, self._state = files, selection, state
         self._incremental = selection is None or selection.method == INCREMENTAL
         self.misfits: list[dict[str, Any]] = []
-        self.contents: list[Content] = []
+        self.contents: list[Fitted] = []
+        self.missing: dict[str, str] = {}
+        self.bytes: dict[str, bool] = {}
         self.kinds: dict[str, ColumnType] = {}
 
     def choose(self, selection: Selection, state: dict[str, Any]) -> None:
@@ -91,17 +99,45 @@ class Reading:
             content = self._files.content(self.stream, file)
             if content is None:
                 continue
-            self.contents.append(content)
-            check_columns(name, self.contents[-2:])
-            for column, evidence in content.evidence(pinned).items():
+            fitted = Fitted(content, {**dict.fromkeys(self.stream.expected), **pinned, **found})
+            self.contents.append(fitted)
+            for column, evidence in fitted.evidence(pinned).items():
                 if column in found:
                     found[column].add(evidence)
                 else:
                     found[column] = evidence
+            self._check(fitted)
         for column, evidence in found.items():
             if column in ADDED:
                 raise FilesError(f"stream {name}: column {column} is the tap's own; rename it in the files")
             self.kinds[column] = evidence.chosen(pinned.get(column))
+        self._decide_bytes()
+
+    def _check(self, fitted: Fitted) -> None:
+        """Note which columns a file lacks. FilesError where it is none of this stream's."""
+        fitted.check(self.stream.name, [each for each in self.stream.key if each not in ADDED])
+        first = self.contents[0]
+        missing = fitted.lacks(self.stream.expected or self._state.get(COLUMNS, first.columns))
+        if missing:
+            logger.warning("%s: file %s lacks %s", self.stream.name, fitted.file.name, ", ".join(missing))
+        for column in missing:
+            self.missing.setdefault(column, fitted.file.name)
+
+    def _decide_bytes(self) -> None:
+        """Decide of columns of bytes which no writer marked as text whether they are."""
+        before = self._state.get(BYTES)
+        known = position.has_read(self._state) if self._incremental else False
+        found: dict[str, bool] = {}
+        parquet = [(each, each.content) for each in self.contents if isinstance(each.content, ParquetFile)]
+        for fitted, content in parquet:
+            names = fitted.names
+            for own, is_text in content.unmarked.items():
+                found[names[own]] = found.get(names[own], True) and is_text
+        if known and before is None:  # of an older version, which knew no text here
+            found = dict.fromkeys(found, False)
+        self.bytes = {**found, **((before or {}) if known else {})}
+        for fitted, content in parquet:
+            content.texts = frozenset(own for own, name in fitted.names.items() if self.bytes.get(name))
 
     @property
     def columns(self) -> dict[str, ColumnType]:
@@ -121,9 +157,13 @@ class Reading:
         columns = self.columns
         return {
             "type": "object",
-            "properties": {name: json_schema(kind, required=name in required) for name, kind in columns.items()},
+            "properties": {name: self._property(name, kind, required) for name, kind in columns.items()},
             "required": [name for name in columns if name in required],
         }
+
+    def _property(self, name: str, kind: ColumnType, required: set[str]) -> dict[str, Any]:
+        lacks = {MISSING: self.missing[name]} if name in self.missing else {}
+        return {**json_schema(kind, required=name in required), **lacks}
 
     @property
     def arrow_schema(self) -> pa.Schema:
@@ -151,7 +191,7 @@ class Reading:
             types = {name: str(kind) for name, kind in self.kinds.items() if name not in self.stream.pinned}
             read = (self._before or position.Position()).after(self.stream.files)
             self._state.clear()
-            self._state.update({**read.to_state(), COLUMNS: types})
+            self._state.update({**read.to_state(), COLUMNS: types, BYTES: self.bytes})
             if self.stream.files:
                 newest = self.stream.files[-1].modified.isoformat()
                 self._state.update({"replication_key": MODIFIED, "replication_key_value": newest})

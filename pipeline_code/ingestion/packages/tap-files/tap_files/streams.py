@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,6 +61,12 @@ class FileStream:
     def key(self) -> tuple[str, ...]:
         """The columns that identify a row."""
         return self.contract.key if self.contract is not None and self.contract.key else KEY
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The columns that the contract says the files have."""
+        columns = {} if self.contract is None else self.contract.columns
+        return tuple(name for name in columns if name not in ADDED)
 
     @property
     def merges(self) -> bool:
@@ -135,21 +140,3 @@ class Files:
     def _contract(self, stream: str) -> Contract | None:
         folder = self.config.get("contracts")
         return find(root(folder), stream) if folder else None
-
-
-def check_columns(stream: str, contents: Sequence[Content]) -> None:
-    """Raise FilesError where two files of a stream have no column in common: one has no header, or they do not belong
-    together.
-    """
-    for one, other in itertools.pairwise(contents):
-        if not {name.lower() for name in one.columns} & {name.lower() for name in other.columns}:
-            raise FilesError(
-                f"stream {stream}: {one.file.name} has the columns {_shown(one)}, {other.file.name} has "
-                f"{_shown(other)}, and none is in both. Put them into folders of their own; or say the stream's "
-                "`header` and `delimiter` in its Meltano file"
-            )
-
-
-def _shown(each: Content) -> str:
-    names = each.columns
-    return f"({', '.join(names[:5])}{', …' if len(names) > 5 else ''})"

@@ -30,6 +30,9 @@ from target_iceberg.types import (
 OWN_COLUMN = "Headwater: values of another type of the column "
 """How the comment of a column begins that holds what its namesake cannot."""
 
+MISSING = "x-headwater-missing"
+"""Of a column in a stream's schema: a file that lacks it, as tap-files says."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -95,6 +98,7 @@ def plan(contract: Contract, schema: Mapping[str, Any], keys: Sequence[str], tab
         else:
             _place(draft, each, effective)
     _missing(draft, {each.name for each in sent.fields})
+    _missing_in_files(draft, schema["properties"])
     raise_failing(tuple(draft.findings))
     stored_keys = tuple(draft.columns[key] for key in effective)
     return Plan(
@@ -239,6 +243,20 @@ def _missing(draft: _Draft, sent: set[str]) -> None:
             continue
         if held.required and not draft.contract.columns:
             _say_missing(draft, name, held.field_type, sent)
+
+
+def _missing_in_files(draft: _Draft, properties: Mapping[str, Any]) -> None:
+    """Say which columns some file lacks that others of the stream have, or had."""
+    for name, said in properties.items():
+        stored = draft.columns.get(name, name)
+        held = draft.held(stored)
+        if MISSING not in said or (held is not None and (held.doc or "").startswith(OWN_COLUMN)):
+            continue
+        draft.say(
+            Drift.MISSING_COLUMN, stored,
+            f"file {said[MISSING]} lacks this column; its rows have null there",
+            "Correct the file and put it there once more; or take the column out of the contract",
+        )  # fmt: skip
 
 
 def _say_missing(draft: _Draft, name: str, kind: IcebergType, sent: set[str]) -> None:

@@ -1,0 +1,100 @@
+"""A file's columns beside those that its stream has: by name, or by name in other capitals; and what is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from headwater_contracts import ColumnType
+
+from tap_files.errors import FilesError
+from tap_files.inference import Evidence
+from tap_files.jsonlines import JsonLinesFile
+from tap_files.rows import Piece
+from tap_files.store import File
+from tap_files.streams import Content
+
+
+class Fitted:
+    """A file whose columns are called as the stream's are."""
+
+    def __init__(self, content: Content, known: Iterable[str]) -> None:
+        """Take a file, and the names of columns that its stream has already; none of a first file."""
+        self.content = content
+        self._known = dict.fromkeys(known)
+
+    @property
+    def file(self) -> File:
+        """The file."""
+        return self.content.file
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Name in the file → name in the stream: the same, or in other capitals, or with a number behind it.
+
+        Engines take names that differ in capitals for one. A file's `ID` is the stream's `id`, if the file has no `id`;
+        where it has both, they are `id` and `ID_2`, and `ID` alone is `ID_2` from then on.
+        """
+        own = self.content.columns
+        taken = {name.casefold(): name for name in self._known} | {n.casefold(): n for n in own if n in self._known}
+        found: dict[str, str] = {}
+        for name in own:
+            other = taken.setdefault(name.casefold(), name)
+            found[name] = name if name in self._known or other == name else self._other(name, other, own, found, taken)
+        return found
+
+    def _other(
+        self, name: str, other: str, own: tuple[str, ...], found: Mapping[str, str], taken: dict[str, str]
+    ) -> str:
+        """Return how a column is called whose name `other` has in other capitals."""
+        used = {*found.values(), *own}
+        numbered = [f"{name}_{number}" for number in range(2, len(taken) + 3)]
+        known = [each for each in numbered if each in self._known and each not in used]
+        if not known and other in self._known and other not in used:
+            return other
+        chosen = known[0] if known else next(each for each in numbered if each.casefold() not in taken)
+        taken[chosen.casefold()] = chosen
+        return chosen
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns by the stream's names."""
+        return tuple(self.names.values())
+
+    def evidence(self, pinned: Mapping[str, ColumnType]) -> dict[str, Evidence]:
+        """Return what its values tell of the columns' types."""
+        head = self.names
+        found = self.content.evidence({own: pinned[name] for own, name in head.items() if name in pinned})
+        names = self.names  # JSON's are known only now
+        return {names[own]: each for own, each in found.items()}
+
+    def pieces(self, kinds: Mapping[str, ColumnType]) -> Iterator[Piece]:
+        """Yield its rows (Piece) in the types of `kinds`."""
+        names = self.names
+        for piece in self.content.pieces({own: kinds[name] for own, name in names.items()}):
+            yield piece.renamed(names) if any(own != name for own, name in names.items()) else piece
+
+    def lacks(self, expected: Iterable[str]) -> tuple[str, ...]:
+        """Return which columns it does not have. Of JSON none is told: there a field without a value is left out."""
+        if isinstance(self.content, JsonLinesFile):
+            return ()
+        own = set(self.columns)
+        return tuple(name for name in expected if name not in own)
+
+    def check(self, stream: str, key: Iterable[str]) -> None:
+        """Raise FilesError where the file has none of the stream's columns, or lacks one of `key`."""
+        if self._known and not set(self.columns) & set(self._known):
+            raise FilesError(
+                f"stream {stream}: {self.file.name} has the columns {shown(self.columns)}, the stream has "
+                f"{shown(tuple(self._known))}, and none is in both. Put it into a folder of its own; or say the "
+                "stream's `header` and `delimiter` in its Meltano file, or give the file a header"
+            )
+        if missing := self.lacks(key):
+            raise FilesError(
+                f"stream {stream}: {self.file.name} lacks {', '.join(missing)}, by which rows are told apart; it has "
+                f"the columns {shown(self.columns)}. Correct the file, or take it out"
+            )
+
+
+def shown(names: tuple[str, ...]) -> str:
+    """Return names as an error says them, the first of many."""
+    return f"({', '.join(names[:5])}{', …' if len(names) > 5 else ''})"

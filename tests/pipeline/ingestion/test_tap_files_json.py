@@ -1,0 +1,88 @@
+"""JSON as it is written: an object a line, or over many, or an array; every value as it stands."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from exports import Exports
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tap_files.documents import documents
+from tap_files.errors import FilesError
+
+ROWS = [{"id": 1, "name": 'a}"[', "more": {"x": [1.10, {"y": None}]}}, {"id": 2, "name": "b\\", "more": None}]
+
+
+@pytest.fixture
+def exports(tmp_path: Path) -> Exports:
+    made = Exports(tmp_path, f"raw_{uuid.uuid4().hex[:12]}")
+    made.root.mkdir()
+    return made
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(json.dumps(row) for row in ROWS),
+        "\n".join(json.dumps(row, indent=2) for row in ROWS),
+        json.dumps(ROWS),
+        json.dumps(ROWS, indent=4),
+        "\ufeff\n[\n" + ",\n".join(json.dumps(row) for row in ROWS) + "\n]\n",
+    ],
+    ids=["lines", "over several lines", "array", "array over several lines", "array of lines, with mark"],
+)
+def test_objects_are_rows_however_they_are_broken_into_lines(exports: Exports, text: str) -> None:
+    """One object over three lines: the look fails, and speaks of a table without columns."""
+    exports.put("t/1.json", text)
+    exports.replicate()
+    rows = [(row["id"], row["name"], row["more"] and json.loads(row["more"])) for row in exports.rows("t")]
+    assert rows == [(row["id"], row["name"], row["more"]) for row in ROWS]
+    assert [row["_row"] for row in exports.rows("t")] == [1, 2]
+    assert exports.quarantine() == []
+
+
+def test_objects_without_a_field_are_rows(exports: Exports) -> None:
+    exports.put("t/1.jsonl", "{}\n{}\n")
+    exports.replicate()
+    assert [row["_row"] for row in exports.rows("t")] == [1, 2]
+
+
+def test_a_first_line_that_is_broken_is_set_aside_alone(exports: Exports) -> None:
+    """The whole file is taken for one object that never ends."""
+    exports.put("t/1.jsonl", '{"id": 0,\n' + "".join(f'{{"id": {number}}}\n' for number in range(1, 300)))
+    exports.replicate()
+    assert len(exports.rows("t")) == 299
+    assert [row["value"] for row in exports.quarantine()] == ['{"id": 0,']
+
+
+def test_json_that_is_no_object_is_named_with_the_way_out(exports: Exports) -> None:
+    exports.put("t/1.json", "[1, 2]")
+    with pytest.raises(FilesError, match=r"file t/1\.json is one JSON array, and not of objects"):
+        exports.replicate()
+
+
+def test_numbers_of_json_keep_all_digits(exports: Exports) -> None:
+    exports.put("t/1.jsonl", '{"n": 12345678901234567890.12, "m": {"a": 1.10, "b": 12345678901234567890}}\n')
+    exports.replicate()
+    assert exports.values("t") == [(Decimal("12345678901234567890.12"), '{"a": 1.10, "b": 12345678901234567890}')]
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.dictionaries(st.text(), _JSON, max_size=4), min_size=1, max_size=4), st.sampled_from([None, 1, 4]))
+def test_documents_are_found_whatever_is_in_them(rows: list[dict[str, object]], indent: int | None) -> None:
+    """A brace within a text ends an object."""
+    whole = json.dumps(rows, indent=indent, ensure_ascii=False)
+    apart = "\n".join(json.dumps(row, indent=indent) for row in rows)
+    for text in (whole, apart):
+        assert [json.loads(each) for each in documents(text.encode("utf-8", "surrogatepass"))] == rows
