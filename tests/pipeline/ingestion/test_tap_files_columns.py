@@ -166,3 +166,38 @@ def test_any_name_of_a_column_loads(exports: Exports, layout: str) -> None:
     assert list(row.values())[: len(values)] == values
     first = {"jsonl": ["unnamed", "unnamed_2"], "parquet": ["column1", "column2"]}[layout]
     assert list(row)[:3] == [*first, "a_b"]
+
+
+def test_folders_of_partitions_are_columns_of_one_table(exports: Exports) -> None:
+    """A table a year, and neither the year nor the month in it."""
+    for root in ("", "sales/"):
+        for year, month in (("2025", "12"), ("2026", "1"), ("2026", "__HIVE_DEFAULT_PARTITION__")):
+            path = f"{root}year={year}/month={month}/day=2026-01-0{month[0]}/city=S%C3%A3o%2FX/part-0.parquet"
+            pq.write_table(pa.table({"n": [1]}), exports.put(path.replace("day=2026-01-0_/", ""), ""))
+    exports.replicate()
+    types = exports.types("sales")
+    assert {name: types[name] for name in ("n", "year", "month", "day", "city")} == {
+        "n": "long", "year": "long", "month": "long", "day": "date", "city": "string",
+    }  # fmt: skip
+    for table in ("sales", "files"):
+        rows = sorted((row["year"], row["month"] or 0, str(row["day"]), row["city"]) for row in exports.rows(table))
+        assert rows == [
+            (2025, 12, "2026-01-01", "São/X"), (2026, 0, "None", "São/X"), (2026, 1, "2026-01-01", "São/X"),
+        ]  # fmt: skip
+
+
+def test_a_column_of_the_file_wins_over_its_path(exports: Exports) -> None:
+    exports.put("sales/Year=2025/1.csv", "n,year\n1,2024\n")
+    exports.replicate()
+    assert exports.values("sales") == [(1, 2024)]
+
+
+def test_a_partition_of_another_type_is_named(exports: Exports) -> None:
+    """A folder `year=unknown`: all its rows are in another column, or null."""
+    exports.contract("sales", "columns:\n  n: bigint\n  year: bigint\n")
+    for year in ("2025", "2026", "unknown"):
+        exports.put(f"sales/year={year}/1.csv", "n\n1\n")
+    with pytest.raises(
+        FilesError, match=r"file sales/year=unknown/1\.csv: its path says year=unknown, which is no big"
+    ):
+        exports.replicate()

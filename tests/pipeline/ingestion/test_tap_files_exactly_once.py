@@ -155,3 +155,37 @@ def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "there is nothing there; check the path" in done.stderr
+
+
+def test_a_file_that_can_not_be_read_stops_its_own_stream(
+    exports: Exports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One broken upload, and nothing of the source is loaded; or all seems well without it."""
+    monkeypatch.syspath_prepend(PACKAGES.parents[2])
+    from localstack.sources import files, folder
+    from localstack.sources.found import parse_answer
+
+    exports.put("people.csv", "name,size\nZoe,1\n")
+    source = folder.Folder("crm", str(exports.root))
+    found = parse_answer(discover(source.request, {}))
+    project = tmp_path / "checkout" / "pipeline_code" / "ingestion"
+    shutil.copytree(PACKAGES.parent / "sources", project / "sources")
+    shutil.copy(PACKAGES.parent / "meltano.yml", project)
+    files.write(files.rendered(files.Places("crm", tmp_path / "checkout"), folder.KIND, source, found.tables))
+    ingest = EntryPoint(tmp_path, exports.namespace, {})
+    place = {"MELTANO_PROJECT_ROOT": str(project), "HEADWATER_CONTRACTS": str(project / "contracts")}
+    first = ingest("--tap", "tap-crm", "--full-refresh", **place)
+    assert first.returncode == 0, first.stdout + first.stderr
+    exports.put("people/2.parquet", b"PAR1 and no more")
+    grow(exports, 1)
+    second = ingest("--tap", "tap-crm", **place)
+    assert second.returncode != 0
+    assert "people/2.parquet is no readable Parquet" in second.stdout
+    ids = exports.merged("crm_orders", "id")
+    assert len(ids) == len(set(ids)) == 400
+    assert exports.values("crm_people") == [("Zoe", 1)]
+    exports.put("people/2.csv", "name,size\nJosé,2\n")
+    (exports.root / "people/2.parquet").unlink()
+    third = ingest("--tap", "tap-crm", **place)
+    assert third.returncode == 0, third.stdout + third.stderr
+    assert exports.values("crm_people") == [("Zoe", 1), ("José", 2)]

@@ -53,3 +53,24 @@ def test_an_empty_table_of_an_own_source_stops_nothing(definitions, name, blocki
     specs = list(check_of(dataclasses.replace(shop, name=name)).check_specs)
     assert specs
     assert {spec.blocking for spec in specs} == {blocking}
+
+
+def test_a_table_of_another_alphabet_is_an_asset(dbt_project, tmp_path):
+    """The whole code location does not import: no source is loaded any more."""
+    contracts = tmp_path / "contracts"
+    shutil.copytree(os.environ["HEADWATER_CONTRACTS"], contracts)
+    (contracts / "crm").mkdir()
+    (contracts / "crm" / "_source.yml").write_text("title: CRM\nkind: postgres\ntap: tap-crm\n")
+    (contracts / "crm" / "crm_grosse.yml").write_text('stream: "crm_Größe"\n')
+    (contracts / "crm" / "crm_u5217.yml").write_text('stream: "crm_列"\n')
+    show = (
+        "from headwater_dagster.definitions import defs\n"
+        "keys = defs.get_repository_def().asset_graph.get_all_asset_keys()\n"
+        "print(' '.join(sorted('/'.join(key.path) for key in keys)))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "METRICS_NAMESPACE"}
+    environment |= {"DBT_PROJECT_DIR": str(dbt_project), "HEADWATER_CONTRACTS": str(contracts)}
+    argv = [sys.executable, "-W", "ignore", "-c", show]
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {"crm/grosse", "crm/u5217", "raw/crm_grosse", "raw/crm_u5217"} <= set(done.stdout.split())

@@ -7,6 +7,7 @@ from headwater_contracts.contract import Contract, Source
 from headwater_contracts.drift import Action, Drift
 from headwater_contracts.errors import ContractError
 from headwater_contracts.files import find, read_source, read_sources
+from headwater_contracts.names import table_name
 from headwater_contracts.parts import (
     Column,
     Deletes,
@@ -15,7 +16,6 @@ from headwater_contracts.parts import (
     Quarantine,
     SortField,
     Write,
-    table_name,
 )
 from headwater_contracts.types import ColumnType
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from headwater_contracts.drift import DEFAULTS, Action, Drift
 from headwater_contracts.errors import ContractError, choice, mapping, text, texts, wrong
+from headwater_contracts.names import table_name
 from headwater_contracts.parts import (
     Column,
     Deletes,
@@ -21,7 +22,6 @@ from headwater_contracts.parts import (
     parse_partition,
     parse_quarantine,
     parse_sort,
-    table_name,
 )
 
 KINDS = ("postgres", "stripe", "salesforce", "files")

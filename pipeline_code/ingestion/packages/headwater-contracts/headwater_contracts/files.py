@@ -8,7 +8,7 @@ from typing import Any
 
 from headwater_contracts.contract import Contract, Source, parse_contract, parse_source
 from headwater_contracts.errors import ContractError
-from headwater_contracts.parts import table_name
+from headwater_contracts.names import table_name
 
 SOURCE_FILE = "_source.yml"
 ROOT_VARIABLE = "HEADWATER_CONTRACTS"

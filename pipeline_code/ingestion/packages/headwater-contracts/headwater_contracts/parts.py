@@ -92,16 +92,10 @@ class Quarantine:
         return read >= 100 and quarantined > self.share * read
 
 
-_TABLE_NAME = re.compile(r"[^\w]")
 _TRANSFORM = re.compile(r"(year|month|day|hour)\((.+)\)|(bucket|truncate)\(\s*(\d+)\s*,(.+)\)")
 _DURATION = re.compile(r"(\d+)\s*(m|h|d)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
-
-
-def table_name(stream: str) -> str:
-    """Return the table name of a stream: `-`, `.` and blanks, usual in stream names, become `_`."""
-    return _TABLE_NAME.sub("_", stream).lower()
 
 
 def parse_column(place: str, name: Any, value: Any) -> Column:

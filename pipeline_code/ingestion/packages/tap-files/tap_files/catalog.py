@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from headwater_contracts import ColumnType
 from headwater_contracts.types import parse_type
 from headwater_tap.selection import INCREMENTAL
 
 from tap_files import position
+from tap_files.errors import FilesError
 from tap_files.fitting import Fitted
 from tap_files.reading import COLUMNS, Reading
 from tap_files.streams import ADDED, MODIFIED, Files, FileStream
@@ -26,17 +28,11 @@ def discovered(files: Files, stream: FileStream, positions: Mapping[str, Mapping
     """
     state = positions.get(stream.name, {})
     known = {name: parse_type(name, text) for name, text in state.get(COLUMNS, {}).items()} | stream.pinned
-    if known:
-        news = position.since(position.Position.from_state(stream.name, state, stream.files), stream.files)
-        for file in news.files[-MOST_HEADERS:]:
-            content = files.content(stream, file)
-            named = () if content is None else Fitted(content, known).columns
-            known = {**dict.fromkeys(named, TEXT), **known}
+    try:
+        schema = _found(files, stream, state, known)
+    except FilesError:
+        # The run says it, and loads the other streams.
         schema = _schema(stream, {**known, **ADDED})
-    else:
-        reading = Reading(files, stream, None, {})
-        reading.prepare()
-        schema = reading.schema
     automatic = {*ADDED, *stream.key}
     columns = [
         {
@@ -62,6 +58,21 @@ def discovered(files: Files, stream: FileStream, positions: Mapping[str, Mapping
         "schema": schema,
         "metadata": [*columns, {"breadcrumb": [], "metadata": root}],
     }
+
+
+def _found(
+    files: Files, stream: FileStream, state: Mapping[str, Any], known: Mapping[str, ColumnType]
+) -> dict[str, Any]:
+    if known:
+        news = position.since(position.Position.from_state(stream.name, state, stream.files), stream.files)
+        for file in news.files[-MOST_HEADERS:]:
+            content = files.content(stream, file)
+            named = () if content is None else Fitted(content, known, files.scratch).columns
+            known = {**dict.fromkeys(named, TEXT), **known}
+        return _schema(stream, {**known, **ADDED})
+    reading = Reading(files, stream, None, {})
+    reading.prepare()
+    return reading.schema
 
 
 def _schema(stream: FileStream, columns: Mapping[str, Any]) -> dict[str, Any]:

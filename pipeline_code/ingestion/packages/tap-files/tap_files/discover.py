@@ -77,9 +77,9 @@ def _insert(duck: duckdb.DuckDBPyConnection, taken: Any, count: int) -> None:
 def dialects(reading: Reading) -> tuple[dict[str, Any], list[str]]:
     """Return the settings of a stream's CSV files in which all agree, and what they do not agree in."""
     found = [
-        {name: getattr(each.content.dialect, name) for name in _DIALECT}
+        {name: getattr(each.dialect, name) for name in _DIALECT}
         for each in reading.contents
-        if isinstance(each.content, CsvFile)
+        if isinstance(each, CsvFile)
     ]
     if not found:
         return {}, []
@@ -131,11 +131,7 @@ def described(source: str, files: Files) -> tuple[list[dict[str, Any]], list[str
         )
         if differ:
             notes.append(f"{name}: its files differ in {', '.join(differ)}, which is found out of each")
-        if reading.missing:
-            lacks = ", ".join(f"{column} ({file})" for column, file in list(reading.missing.items())[:5])
-            notes.append(f"{name}: not all files have all columns: {lacks}; there they are null")
-        if as_base64 := [column for column, is_text in reading.bytes.items() if not is_text]:
-            notes.append(f"{name}: {', '.join(as_base64)} hold bytes, which are stored as base64")
+        notes += [f"{name}: {each}" for each in reading.notes]
         if reading.misfits:
             first = reading.misfits[0]
             notes.append(

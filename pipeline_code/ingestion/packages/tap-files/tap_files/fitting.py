@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+import pyarrow as pa
 from headwater_contracts import ColumnType
 
+from tap_files import partitions
 from tap_files.errors import FilesError
 from tap_files.inference import Evidence
 from tap_files.jsonlines import JsonLinesFile
 from tap_files.rows import Piece
+from tap_files.scratch import Scratch
 from tap_files.store import File
 from tap_files.streams import Content
 
@@ -17,10 +20,19 @@ from tap_files.streams import Content
 class Fitted:
     """A file whose columns are called as the stream's are."""
 
-    def __init__(self, content: Content, known: Iterable[str]) -> None:
+    def __init__(self, content: Content, known: Iterable[str], scratch: Scratch) -> None:
         """Take a file, and the names of columns that its stream has already; none of a first file."""
         self.content = content
         self._known = dict.fromkeys(known)
+        self._duck = scratch.duck
+        self._values: dict[str, pa.Scalar] = {}
+
+    @property
+    def _path(self) -> dict[str, str | None]:
+        """Columns that the path says and the file has not."""
+        own = {name.casefold() for name in self.content.columns}
+        found = partitions.of_path(self.file.name)
+        return {name: value for name, value in found.items() if name.casefold() not in own}
 
     @property
     def file(self) -> File:
@@ -34,7 +46,7 @@ class Fitted:
         Engines take names that differ in capitals for one. A file's `ID` is the stream's `id`, if the file has no `id`;
         where it has both, they are `id` and `ID_2`, and `ID` alone is `ID_2` from then on.
         """
-        own = self.content.columns
+        own = (*self.content.columns, *self._path)
         taken = {name.casefold(): name for name in self._known} | {n.casefold(): n for n in own if n in self._known}
         found: dict[str, str] = {}
         for name in own:
@@ -62,16 +74,25 @@ class Fitted:
 
     def evidence(self, pinned: Mapping[str, ColumnType]) -> dict[str, Evidence]:
         """Return what its values tell of the columns' types."""
-        head = self.names
-        found = self.content.evidence({own: pinned[name] for own, name in head.items() if name in pinned})
+        known = {own: pinned[name] for own, name in self.names.items() if name in pinned}
+        found = self.content.evidence(known)
         names = self.names  # JSON's are known only now
-        return {names[own]: each for own, each in found.items()}
+        return {names[own]: each for own, each in {**found, **partitions.told(self._duck, self._path, known)}.items()}
+
+    def settle(self, kinds: Mapping[str, ColumnType]) -> None:
+        """Take the columns' types. FilesError where the path says what is no value of its column."""
+        names, path = self.names, self._path
+        try:
+            self._values = partitions.converted(self._duck, path, {own: kinds[names[own]] for own in path})
+        except ValueError as error:
+            raise FilesError(f"file {self.file.name}: {error}; rename its folder") from error
 
     def pieces(self, kinds: Mapping[str, ColumnType]) -> Iterator[Piece]:
-        """Yield its rows (Piece) in the types of `kinds`."""
-        names = self.names
+        """Yield its rows (Piece) in the types of `kinds`, which it was settled with."""
+        names, path = self.names, self._path
         for piece in self.content.pieces({own: kinds[name] for own, name in names.items()}):
-            yield piece.renamed(names) if any(own != name for own, name in names.items()) else piece
+            whole = piece.widened(self._values, path) if path else piece
+            yield whole.renamed(names) if any(own != name for own, name in names.items()) else whole
 
     def lacks(self, expected: Iterable[str]) -> tuple[str, ...]:
         """Return which columns it does not have. Of JSON none is told: there a field without a value is left out."""

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 
+from headwater_contracts import table_name
+
+from tap_files import partitions
+from tap_files.errors import FilesError
 from tap_files.store import File
 
 COMPRESSED = ("gz", "gzip", "zst", "zstd")
@@ -57,18 +62,24 @@ def is_known(name: str) -> bool:
 
 def stream_name(name: str) -> str:
     """Return the stream of a file by the rule above: small letters, digits and `_`."""
-    folder, _, rest = name.partition("/")
-    chosen = folder if rest else stem(name)
-    return re.sub(r"[^\w]+", "_", chosen.lower()).strip("_") or UNNAMED
+    return table_name(_said(name)).strip("_") or UNNAMED
+
+
+def _said(name: str) -> str:
+    """Return what a file's stream is called before the rule of names: by capitals and signs no two differ."""
+    folder, _, rest = partitions.without(name).partition("/")
+    return re.sub(r"\W+", "_", unicodedata.normalize("NFC", folder if rest else stem(name)).lower()).strip("_")
 
 
 def grouped(files: Iterable[File], patterns: Mapping[str, str]) -> tuple[dict[str, list[File]], list[File]]:
     """Return stream → its files, by name, and the files that no stream takes: of formats that are not read.
 
-    `patterns` are the user's own: stream → pattern of paths below the root (`*` also goes over `/`).
+    `patterns` are the user's own: stream → pattern of paths below the root (`*` also goes over `/`). FilesError where
+    files of two names would be one stream.
     """
     streams: dict[str, list[File]] = {}
     left = []
+    said: dict[str, str] = {}
     for file in files:
         chosen = next((stream for stream, each in patterns.items() if fnmatch.fnmatchcase(file.name, each)), None)
         if chosen is None and is_hidden(file.name):
@@ -76,5 +87,12 @@ def grouped(files: Iterable[File], patterns: Mapping[str, str]) -> tuple[dict[st
         if chosen is None and not is_known(file.name):
             left.append(file)
             continue
-        streams.setdefault(stream_name(file.name) if chosen is None else chosen, []).append(file)
+        if chosen is None:
+            chosen = stream_name(file.name)
+            if said.setdefault(chosen, _said(file.name)) != _said(file.name):
+                raise FilesError(
+                    f"files of {said[chosen]!r} and of {_said(file.name)!r} (such as {file.name}) would both be stream "
+                    f"{chosen}: rename the folder or the files of one, or say its `files` in the Meltano file"
+                )
+        streams.setdefault(chosen, []).append(file)
     return dict(sorted(streams.items())), left

@@ -65,12 +65,23 @@ class BulkRun:
             logging.warning("File %s is left out: its format is not read", file.name)
         # All are announced before the first is read: if the tap ends early, the target sees what never came.
         self._output.state(now)
+        failed: list[FilesError] = []
         for reading in chosen:
+            try:
+                reading.prepare()
+            except FilesError as error:
+                # Nothing of it was sent: the others are loaded, and then the run fails.
+                logging.error("%s", error)
+                failed.append(error)
+                reading.withdraw()
+                self._output.state(now)
+                continue
             self._send(reading, now)
+        if failed:
+            raise FilesError(f"{len(failed)} of {len(chosen)} streams were not loaded: {'; '.join(map(str, failed))}")
 
     def _send(self, reading: Reading, state: dict[str, Any]) -> None:
         name = reading.stream.name
-        reading.prepare()
         self._output.write(
             {
                 "type": "SCHEMA",

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 from headwater_contracts import ColumnType
 from headwater_contracts.types import parse_type
@@ -19,7 +20,7 @@ from tap_files.fitting import Fitted
 from tap_files.parquetfile import ParquetFile
 from tap_files.rows import ROW, Misfit
 from tap_files.store import File
-from tap_files.streams import ADDED, FILE, MODIFIED, Files, FileStream
+from tap_files.streams import ADDED, FILE, MODIFIED, Content, Files, FileStream
 from tap_files.types import arrow_type, json_schema
 
 MOST_MISFITS = 10_000
@@ -43,7 +44,8 @@ class Reading:
         self._files, self._selection, self._state = files, selection, state
         self._incremental = selection is None or selection.method == INCREMENTAL
         self.misfits: list[dict[str, Any]] = []
-        self.contents: list[Fitted] = []
+        self.contents: list[Content] = []
+        self._fitted: list[Fitted] = []
         self.missing: dict[str, str] = {}
         self.bytes: dict[str, bool] = {}
         self.kinds: dict[str, ColumnType] = {}
@@ -99,9 +101,15 @@ class Reading:
             content = self._files.content(self.stream, file)
             if content is None:
                 continue
-            fitted = Fitted(content, {**dict.fromkeys(self.stream.expected), **pinned, **found})
-            self.contents.append(fitted)
-            for column, evidence in fitted.evidence(pinned).items():
+            known = {**dict.fromkeys(self.stream.expected), **pinned, **found}
+            fitted = Fitted(content, known, self._files.scratch)
+            self.contents.append(content)
+            self._fitted.append(fitted)
+            try:
+                told = fitted.evidence(pinned)
+            except duckdb.Error as error:
+                raise FilesError(f"stream {name}: file {file.name} can't be read: {error}") from error
+            for column, evidence in told.items():
                 if column in found:
                     found[column].add(evidence)
                 else:
@@ -112,11 +120,13 @@ class Reading:
                 raise FilesError(f"stream {name}: column {column} is the tap's own; rename it in the files")
             self.kinds[column] = evidence.chosen(pinned.get(column))
         self._decide_bytes()
+        for fitted in self._fitted:
+            fitted.settle(self.kinds)
 
     def _check(self, fitted: Fitted) -> None:
         """Note which columns a file lacks. FilesError where it is none of this stream's."""
         fitted.check(self.stream.name, [each for each in self.stream.key if each not in ADDED])
-        first = self.contents[0]
+        first = self._fitted[0]
         missing = fitted.lacks(self.stream.expected or self._state.get(COLUMNS, first.columns))
         if missing:
             logger.warning("%s: file %s lacks %s", self.stream.name, fitted.file.name, ", ".join(missing))
@@ -128,7 +138,7 @@ class Reading:
         before = self._state.get(BYTES)
         known = position.has_read(self._state) if self._incremental else False
         found: dict[str, bool] = {}
-        parquet = [(each, each.content) for each in self.contents if isinstance(each.content, ParquetFile)]
+        parquet = [(each, each.content) for each in self._fitted if isinstance(each.content, ParquetFile)]
         for fitted, content in parquet:
             names = fitted.names
             for own, is_text in content.unmarked.items():
@@ -138,6 +148,16 @@ class Reading:
         self.bytes = {**found, **((before or {}) if known else {})}
         for fitted, content in parquet:
             content.texts = frozenset(own for own, name in fitted.names.items() if self.bytes.get(name))
+
+    @property
+    def notes(self) -> list[str]:
+        """What whoever adds the source should know: columns that not all files have, and such as hold bytes."""
+        lacks = ", ".join(f"{column} ({file})" for column, file in list(self.missing.items())[:5])
+        as_base64 = ", ".join(column for column, is_text in self.bytes.items() if not is_text)
+        return [
+            *([f"not all files have all columns: {lacks}; there they are null"] if lacks else ()),
+            *([f"{as_base64} hold bytes, which are stored as base64"] if as_base64 else ()),
+        ]
 
     @property
     def columns(self) -> dict[str, ColumnType]:
@@ -173,11 +193,11 @@ class Reading:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows, file by file, the oldest first; those that don't fit are in `misfits` afterwards."""
         schema = self.arrow_schema
-        for content in self.contents:
-            for piece in content.pieces(self.kinds):
-                self._set_aside(content.file, piece.misfits)
+        for fitted in self._fitted:
+            for piece in fitted.pieces(self.kinds):
+                self._set_aside(fitted.file, piece.misfits)
                 if piece.batch.num_rows:
-                    yield _conformed(piece.batch, content.file, schema)
+                    yield _conformed(piece.batch, fitted.file, schema)
 
     def hand_over(self, batches: Mapping[str, Any]) -> Iterator[bulk.Announcement]:
         """Yield what holds the rows, see headwater_tap.bulk; nothing where there is no new file."""
@@ -195,6 +215,10 @@ class Reading:
             if self.stream.files:
                 newest = self.stream.files[-1].modified.isoformat()
                 self._state.update({"replication_key": MODIFIED, "replication_key_value": newest})
+
+    def withdraw(self) -> None:
+        """Leave the state where it was: nothing of the stream is read in this run."""
+        self._state.pop("progress_markers", None)
 
     def _set_aside(self, file: File, misfits: Any) -> None:
         for misfit in misfits:

@@ -56,6 +56,14 @@ class Piece:
         ]
         return Piece(batch, misfits)
 
+    def widened(self, values: Mapping[str, pa.Scalar], said: Mapping[str, str | None]) -> Piece:
+        """Return the same with further columns that have one value in all rows; `said` is it as text."""
+        batch = self.batch
+        for name, value in values.items() if batch.num_columns else ():
+            batch = batch.append_column(name, pa.repeat(value, batch.num_rows))
+        misfits = [each if each.row is None else replace(each, text={**each.text, **said}) for each in self.misfits]
+        return Piece(batch, misfits)
+
 
 def typed(
     duck: duckdb.DuckDBPyConnection,

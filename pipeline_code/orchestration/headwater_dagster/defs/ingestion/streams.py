@@ -38,7 +38,7 @@ def source_of_table() -> dict[str, str]:
 
 def source_key(stream: Contract) -> dg.AssetKey:
     """What the source has: shop/orders; stripe/charges is stream stripe_charges."""
-    return dg.AssetKey([stream.source, stream.table.removeprefix(f"{stream.source}_")])
+    return dg.AssetKey([stream.source, stream.table.removeprefix(f"{stream.source}_") or stream.table])
 
 
 def raw_key(table: str) -> dg.AssetKey:

@@ -1,0 +1,82 @@
+"""Names of streams as names of tables, contracts, assets and dbt sources: one rule that all of them take."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from pathlib import Path
+
+import pytest
+from exports import Exports
+from headwater_contracts import ContractError, read_sources, table_name
+from headwater_contracts.names import MOST_LETTERS
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pyiceberg.catalog import load_catalog
+from tap_files.errors import FilesError
+from tap_files.grouping import grouped, stream_name
+from tap_files.store import File
+
+DAGSTER = re.compile(r"[A-Za-z0-9_]+")
+"""What Dagster takes as a name: dagster._core.definitions.utils.VALID_NAME_REGEX."""
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.text(max_size=400))
+@example("Größe")
+@example("\udcff")
+@example("ǽ")
+def test_any_name_becomes_one_that_every_part_takes(name: str) -> None:
+    """Dagster's definitions do not import, and no source runs any more; a file's name that is too long."""
+    found = table_name(name)
+    assert DAGSTER.fullmatch(found)
+    assert found == found.lower()
+    assert len(found) <= MOST_LETTERS
+    assert table_name(found) == found
+    assert DAGSTER.fullmatch(stream_name(f"{name.replace('/', ' ')}/1.csv"))
+
+
+@given(st.text(st.characters(codec="ascii"), min_size=1, max_size=MOST_LETTERS))
+def test_names_of_ascii_are_what_they_were(name: str) -> None:
+    """An upgrade looks for another table than the one that holds the rows."""
+    assert table_name(name) == re.sub(r"[^\w]", "_", name).lower()
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [("Größe", "grosse"), ("Gro\u0308ße", "grosse"), ("列", "u5217"), ("Ærø-2", "aero_2"), ("a—b", "a_b"), ("", "_")],
+)
+def test_letters_of_other_alphabets(name: str, table: str) -> None:
+    assert table_name(name) == table
+
+
+def test_long_names_stay_apart() -> None:
+    """Two tables of which only the last letters differ become one."""
+    assert table_name("x" * 300 + "a") != table_name("x" * 300 + "b")
+
+
+def test_two_names_that_become_one_are_named(tmp_path: Path) -> None:
+    (tmp_path / "crm").mkdir()
+    (tmp_path / "crm" / "_source.yml").write_text("title: CRM\nkind: files\ntap: tap-crm\n")
+    (tmp_path / "crm" / "grosse.yml").write_text("stream: Größe\n")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "_source.yml").write_text("title: O\nkind: files\ntap: tap-o\n")
+    (tmp_path / "other" / "grosse.yml").write_text("stream: grosse\n")
+    with pytest.raises(ContractError, match=r"other/grosse\.yml and crm/grosse\.yml: both would be table grosse"):
+        read_sources(tmp_path)
+    files = [File(name, 1, 1) for name in ("Größe/1.csv", "grosse/1.csv")]
+    with pytest.raises(FilesError, match=r"files of 'größe' and of 'grosse' .* would both be stream grosse"):
+        grouped(files, {})
+    assert grouped([File(name, 1, 1) for name in ("Order Items/1.csv", "order-items/2.csv")], {})[0].keys() == {
+        "order_items"
+    }
+
+
+def test_a_file_of_another_alphabet_is_loaded(tmp_path: Path) -> None:
+    exports = Exports(tmp_path, f"raw_{uuid.uuid4().hex[:12]}")
+    exports.root.mkdir()
+    exports.put("Umsätze-2026-11.csv", "Größe,列\n1,a\n")
+    exports.put("日本/1.csv", "id\n1\n")
+    exports.replicate()
+    assert {name for _, name in load_catalog("lake").list_tables(exports.namespace)} == {"umsatze", "u65e5u672c"}
+    assert exports.values("umsatze") == [(1, "a")]
