@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 from exports import Exports
@@ -16,6 +19,8 @@ from pyiceberg.catalog import load_catalog
 from tap_files.errors import FilesError
 from tap_files.grouping import grouped, stream_name
 from tap_files.store import File
+from target_iceberg.run import IncompleteStreamError
+from target_iceberg.target import TargetIceberg
 
 DAGSTER = re.compile(r"[A-Za-z0-9_]+")
 """What Dagster takes as a name: dagster._core.definitions.utils.VALID_NAME_REGEX."""
@@ -80,3 +85,29 @@ def test_a_file_of_another_alphabet_is_loaded(tmp_path: Path) -> None:
     exports.replicate()
     assert {name for _, name in load_catalog("lake").list_tables(exports.namespace)} == {"umsatze", "u65e5u672c"}
     assert exports.values("umsatze") == [(1, "a")]
+
+
+def singer(*streams: str) -> str:
+    lines: list[dict[str, Any]] = []
+    for stream in streams:
+        schema = {"type": "object", "properties": {"id": {"type": ["integer", "null"]}}}
+        lines.append({"type": "SCHEMA", "stream": stream, "schema": schema, "key_properties": []})
+        lines.append({"type": "RECORD", "stream": stream, "record": {"id": 1}})
+    state = {"bookmarks": {stream: {"x": 1} for stream in streams}}
+    return "".join(json.dumps(line) + "\n" for line in [*lines, {"type": "STATE", "value": state}])
+
+
+def test_two_streams_of_one_table_are_refused() -> None:
+    """The rows of the first are replaced by those of the second, and the run is green."""
+    namespace = f"raw_{uuid.uuid4().hex[:12]}"
+
+    def load(*streams: str) -> None:
+        TargetIceberg(config={"namespace": namespace, "validate_records": False}).listen(io.StringIO(singer(*streams)))
+
+    with pytest.raises(IncompleteStreamError, match="streams 'a-b' and 'a_b' would both be table a_b"):
+        load("a-b", "a_b")
+    load("a-b")
+    with pytest.raises(IncompleteStreamError, match="holds stream 'a-b', and 'a_b' would be the same table"):
+        load("a_b")
+    rows = load_catalog("lake").load_table((namespace, "a_b")).scan().to_arrow()
+    assert rows.column("id").to_pylist() == [1]

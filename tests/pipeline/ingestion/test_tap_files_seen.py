@@ -131,3 +131,24 @@ def test_a_full_refresh_begins_the_list_anew(exports: Exports) -> None:
     assert numbers(exports) == [1, 2]
     properties = load_catalog("lake").load_table((exports.namespace, "events")).properties
     assert list(json.loads(properties["headwater.seen"])) == ["2", "3"]
+
+
+def test_a_long_list_is_kept_in_pieces(exports: Exports, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS Glue refuses a property of more than 512,000 bytes: from thirty thousand files on nothing is loaded."""
+    monkeypatch.setattr("target_iceberg.seen.PIECE_LETTERS", 100)
+    put(exports, *range(10, 60))
+    exports.replicate()
+    put(exports, 60)
+    exports.replicate()
+    exports.state = {"bookmarks": exports.positions("events")}
+    exports.replicate()
+    assert numbers(exports) == list(range(10, 61))
+    exports.state = {}
+    take(exports, *range(11, 61))
+    exports.replicate()
+    exports.state = {"bookmarks": exports.positions("events")}
+    put(exports, 61)
+    exports.replicate()
+    assert numbers(exports) == [10, 61], "pieces of the longer list are left"
+    properties = load_catalog("lake").load_table((exports.namespace, "events")).properties
+    assert max(len(value) for name, value in properties.items() if name.startswith("headwater.seen")) <= 100

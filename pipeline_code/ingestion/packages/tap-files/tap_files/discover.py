@@ -1,7 +1,8 @@
 """What is in a folder of files, for whoever adds it as a source: `headwater-discover-files` prints one JSON object.
 
-Where the files are comes as JSON in HEADWATER_SOURCE: name, path. Printed is {"tables": […], "notes": […]} with a
-contract and the dialect of each stream, or {"error": …}; then the exit status is 1.
+Where the files are comes as JSON in HEADWATER_SOURCE: name, path, and in streams what is said of their files. Printed
+is {"tables": […], "notes": […], "left": […]} with a contract and the dialect of each stream, and the names of those
+that can't be read as they are; or {"error": …}, then the exit status is 1.
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ _VARIABLES = dict(
     zip(S3_SETTINGS, ("S3__ENDPOINT", "S3__REGION", "S3__ACCESS_KEY_ID", "S3__SECRET_ACCESS_KEY"), strict=True)
 )
 """The lake's own credentials: setting → variable, after _LAKE."""
-_DIALECT = ("delimiter", "quote", "escape", "header", "skip", "decimal", "encoding")
-_USUAL = {"quote": '"', "escape": '"', "skip": 0, "decimal": "."}
+_DIALECT = ("delimiter", "quote", "escape", "header", "skip", "decimal", "comment", "encoding")
+MOST_NOTES = 5
+LOADED_AT = "_loaded_at"
+"""The target's own column: when a row was loaded."""
+_USUAL = {"quote": '"', "escape": '"', "skip": 0, "decimal": ".", "comment": ""}
 
 
 def candidates(stream: str, columns: Mapping[str, ColumnType]) -> list[str]:
@@ -102,55 +106,89 @@ def contract(source: str, stream: FileStream, reading: Reading, key: Sequence[st
     )  # fmt: skip
 
 
-def described(source: str, files: Files) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return what is told of each stream, and what a reader should know beside. Raises FilesError."""
+def described(source: str, files: Files) -> tuple[list[dict[str, Any]], list[str], list[str]]:
+    """Return what is told of each stream, what a reader should know beside, and the streams that are left out.
+
+    FilesError where no stream can be read, or a setting is wrong.
+    """
     owners: dict[str, str] = {}
-    found, notes = [], []
-    prefix = f"{source}_"
-    for stream in files.streams():
-        name = stream.name.removeprefix(prefix)
-        reading = Reading(files, stream, None, {})
-        reading.prepare()
-        key, rows = key_of(files, reading, name)
-        agreed, differ = dialects(reading)
-        place = table_name(stream.name)
-        owner = owners.setdefault(place, name)
-        found.append(
-            {
-                "name": name,
-                "stream": stream.name,
-                "table": place,
-                "key": list(key),
-                "replication_key": MODIFIED,
-                "rows": rows,
-                "files": len(stream.files),
-                "clash": None if owner == name else owner,
-                "contract": contract(source, stream, reading, key),
-                "settings": agreed,
-            }
-        )
-        if differ:
-            notes.append(f"{name}: its files differ in {', '.join(differ)}, which is found out of each")
-        notes += [f"{name}: {each}" for each in reading.notes]
-        if reading.misfits:
-            first = reading.misfits[0]
-            notes.append(
-                f"{name}: {len(reading.misfits)} lines can't be read and go to the quarantine, such as "
-                f"{json.loads(first['row'])['_file']}: {first['reason']}"
-            )
+    found, notes, left = [], [], dict[str, str]()
+    streams = files.streams()
+    _check_names(source, streams)
+    for stream in streams:
+        name = stream.name.removeprefix(f"{source}_")
+        try:
+            told, known = _described(source, files, stream, name)
+        except FilesError as error:
+            left[name] = str(error)
+            continue
+        told["clash"] = None if (owner := owners.setdefault(told["table"], name)) == name else owner
+        found.append(told)
+        notes += [f"{name}: {each}" for each in known]
+    if not found:
+        raise FilesError("; ".join(left.values()))
+    notes += [
+        f"{name} is left out: {why}. Once it is right, take `leave_out` out of the Meltano file"
+        for name, why in left.items()
+    ]
     notes += [f"left out, its format is not read: {file.name}" for file in files.left[:10]]
-    return found, notes
+    return found, notes, list(left)
+
+
+def _described(source: str, files: Files, stream: FileStream, name: str) -> tuple[dict[str, Any], list[str]]:
+    reading = Reading(files, stream, None, {})
+    reading.prepare()
+    if LOADED_AT in reading.kinds:
+        raise FilesError(
+            f"{files.store.path}, stream {stream.name}: column {LOADED_AT} is the lake's own; rename it in the files"
+        )
+    key, rows = key_of(files, reading, name)
+    agreed, differ = dialects(reading)
+    told = {
+        "name": name,
+        "stream": stream.name,
+        "table": table_name(stream.name),
+        "key": list(key),
+        "replication_key": MODIFIED,
+        "rows": rows,
+        "files": len(stream.files),
+        "contract": contract(source, stream, reading, key),
+        "settings": agreed,
+    }
+    notes = [
+        f"{each.file.name}: {note}" for each in reading.contents if isinstance(each, CsvFile)
+        for note in each.dialect.notes
+    ][:MOST_NOTES]  # fmt: skip
+    if differ:
+        notes.append(f"its files differ in {', '.join(differ)}, which is found out of each")
+    notes += reading.notes
+    if reading.misfits:
+        first = reading.misfits[0]
+        notes.append(
+            f"{len(reading.misfits)} lines can't be read and go to the quarantine, such as "
+            f"{json.loads(first['row'])['_file']}: {first['reason']}"
+        )
+    return told, notes
+
+
+def _check_names(source: str, streams: Sequence[FileStream]) -> None:
+    """Raise FilesError where a setting is of a stream that has no file."""
+    unknown = [stream.name.removeprefix(f"{source}_") for stream in streams if not stream.files]
+    if unknown:
+        there = ", ".join(stream.name.removeprefix(f"{source}_") for stream in streams if stream.files)
+        raise FilesError(f"settings of {', '.join(unknown)}: no file belongs to it; there are the streams {there}")
 
 
 def discover(request: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the answer to a request. FilesError says what to do when there is nothing, or no way to it."""
     credentials = {name: environment.get(f"{_LAKE}{variable}", "") for name, variable in _VARIABLES.items()}
-    files = Files({**DEFAULTS, **credentials, "path": request["path"], "stream_prefix": f"{request['name']}_"})
+    place = {"path": request["path"], "stream_prefix": f"{request['name']}_", "streams": request.get("streams", {})}
+    files = Files({**DEFAULTS, **credentials, **place})
     try:
-        tables, notes = described(request["name"], files)
+        tables, notes, left = described(request["name"], files)
     finally:
         files.close()
-    return {"tables": tables, "notes": notes}
+    return {"tables": tables, "notes": notes, "left": left}
 
 
 def main() -> None:

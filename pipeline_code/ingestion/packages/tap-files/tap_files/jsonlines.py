@@ -20,13 +20,12 @@ from tap_files.documents import MOST_BYTES, documents
 from tap_files.errors import FilesError
 from tap_files.inference import Evidence, evidence
 from tap_files.names import keys
-from tap_files.rows import Misfit, Piece, typed
+from tap_files.rows import ROW, Misfit, Piece, typed
 from tap_files.scratch import Scratch
 from tap_files.settings import StreamSettings
 from tap_files.store import File, Store
 
 CHUNK_LINES = 20_000
-_CHUNK = "headwater_chunk"
 _NUMBERS = ("boolean", "bigint", "numeric", "double")
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
@@ -70,16 +69,14 @@ class JsonLinesFile:
         """Return what the values tell of the columns' types. What JSON has in quotes is no number."""
         path, found = self._text(), dict[str, Evidence]()
         for lines, strings, _, _ in self._chunks(path):
-            self._keys |= dict.fromkeys(name for line in lines for name in line)
+            chunk = dict.fromkeys(key for line in lines for key in line)
+            self._keys |= chunk
             names = self._names
-            chunk = tuple(dict.fromkeys(name for line in lines for name in line))
-            places = self._register(lines, chunk)
-            known = {place: pinned[names[key]] for key, place in places.items() if names[key] in pinned}
-            told = evidence(self._scratch.duck, _CHUNK, tuple(places.values()), known)
-            for key, place in places.items():
+            told = evidence(self._scratch.duck, _table(lines, {key: names[key] for key in chunk}), pinned)
+            for key in chunk:
                 if key in strings:
-                    told[place].counts |= dict.fromkeys(_NUMBERS, 0)
-                found.setdefault(names[key], Evidence()).add(told[place])
+                    told[names[key]].counts |= dict.fromkeys(_NUMBERS, 0)
+                found.setdefault(names[key], Evidence()).add(told[names[key]])
         self._scratch.keep(path)
         return found
 
@@ -87,22 +84,14 @@ class JsonLinesFile:
         """Yield the rows in the types of `kinds`, and the lines that are no objects."""
         path, names = self._text(), self._names
         for lines, _, misfits, first in self._chunks(path):
-            places = self._register(lines, tuple(names))
-            columns = {place: names[key] for key, place in places.items()}
-            wanted = {place: kinds[name] for place, name in columns.items()}
-            for piece in typed(self._scratch.duck, _CHUNK, tuple(places.values()), wanted, first=first):
-                yield piece.renamed(columns)
+            if names:
+                yield typed(self._scratch.duck, _table(lines, names), kinds, first=first)
+            else:  # objects without a field are rows
+                numbers = pa.array(range(first, first + len(lines)), pa.int64())
+                yield Piece(pa.RecordBatch.from_arrays([numbers], names=[ROW]))
             if misfits:
                 yield Piece(pa.RecordBatch.from_pylist([], pa.schema([])), misfits)
         self._scratch.drop(path)
-
-    def _register(self, lines: list[Values], names: tuple[str, ...]) -> dict[str, str]:
-        """Hand rows to the engine; return key → column there: the engine takes names of other capitals for one."""
-        places = {name: f"c{number}" for number, name in enumerate(names)}
-        arrays = [pa.array([line.get(name) for line in lines], pa.string()) for name in names]
-        arrays.append(pa.nulls(len(lines)))  # objects without a field are rows
-        self._scratch.duck.register(_CHUNK, pa.Table.from_arrays(arrays, names=[*places.values(), "rows"]))
-        return places
 
     def _chunks(self, path: Path) -> Iterator[tuple[list[Values], set[str], list[Misfit], int]]:
         """Yield rows, the keys that hold strings, the lines that are no rows, and the first row's number."""
@@ -155,6 +144,12 @@ class JsonLinesFile:
 
     def _text(self) -> Path:
         return content.spooled(self._store, self.file, self._encoding, self._scratch.folder)
+
+
+def _table(lines: list[Values], names: Mapping[str, str]) -> pa.Table:
+    """Return rows as texts by column; `names`: key → column."""
+    arrays = [pa.array([line.get(key) for line in lines], pa.string()) for key in names]
+    return pa.Table.from_arrays(arrays, names=list(names.values()))
 
 
 def _beginning(begins: bytes) -> Iterator[bytes]:

@@ -13,7 +13,6 @@ from tap_files.inference import Evidence, evidence
 from tap_files.rows import typed
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
-_VIEW = "headwater_path"
 
 
 def of_path(name: str) -> dict[str, str | None]:
@@ -36,7 +35,7 @@ def told(
     duck: duckdb.DuckDBPyConnection, values: Mapping[str, str | None], pinned: Mapping[str, ColumnType]
 ) -> dict[str, Evidence]:
     """Return what a path's values tell of their columns' types."""
-    return evidence(duck, _registered(duck, values), list(values), pinned) if values else {}
+    return evidence(duck, _table(values), pinned) if values else {}
 
 
 def converted(
@@ -45,13 +44,12 @@ def converted(
     """Return a path's values in the types of their columns. ValueError names the one that is none."""
     if not values:
         return {}
-    (piece,) = typed(duck, _registered(duck, values), list(values), kinds)
+    piece = typed(duck, _table(values), kinds)
     if piece.misfits:
         wrong = piece.misfits[0]
         raise ValueError(f"its path says {wrong.column}={wrong.value}, which {wrong.reason}")
     return {name: piece.batch.column(place)[0] for place, name in enumerate(values)}
 
 
-def _registered(duck: duckdb.DuckDBPyConnection, values: Mapping[str, str | None]) -> str:
-    duck.register(_VIEW, pa.table({name: pa.array([value], pa.string()) for name, value in values.items()}))
-    return _VIEW
+def _table(values: Mapping[str, str | None]) -> pa.Table:
+    return pa.table({name: pa.array([value], pa.string()) for name, value in values.items()})

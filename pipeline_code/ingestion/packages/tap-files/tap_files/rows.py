@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from headwater_contracts import ColumnType
 
-from tap_files.inference import plain, quoted
-from tap_files.types import arrow_type, is_value, parsed
+from tap_files.inference import by_kind, long, plain
+from tap_files.types import TEXT, arrow_type, parsed
 
 READ_ROWS = 30_720
 """Most rows of a batch."""
@@ -67,57 +65,42 @@ class Piece:
 
 def typed(
     duck: duckdb.DuckDBPyConnection,
-    source: str,
-    columns: Sequence[str],
+    texts: pa.Table,
     kinds: Mapping[str, ColumnType],
     *,
     decimal: str = ".",
     first: int = 1,
-) -> Iterator[Piece]:
-    """Yield the rows of an SQL `source` of text columns, typed by `kinds`, numbered from `first` on.
-
-    Raises duckdb.Error.
-    """
-    items, tests = [], []
-    for number, name in enumerate(columns):
-        text, kind = plain(name, decimal), kinds[name]
-        items.append(f"{parsed(text, kind)} as c{number}")
-        if kind.name != "text":
-            tests.append(f"when {is_value(text, kind)} and ({parsed(text, kind)}) is null then {number}")
-    which = f"(case {' '.join(tests)} else -1 end)::int" if tests else "(-1)::int"
-    texts = ", ".join(f"{_literal(name)}, {quoted(name)}" for name in columns)
-    items += [f"{which} as which", f"case when {which} >= 0 then json_object({texts})::varchar end as row_text"]
-    found = duck.execute(f"select {', '.join(items)} from {source}")  # noqa: S608 - quoted names
-    schema = pa.schema([pa.field(name, arrow_type(kinds[name])) for name in columns] + [pa.field(ROW, pa.int64())])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        reader = found.to_arrow_reader(READ_ROWS)
-    for batch in reader:
-        piece = _piece(batch, schema, columns, kinds, first)
-        first += batch.num_rows
-        yield piece
-
-
-def _piece(
-    batch: pa.RecordBatch, schema: pa.Schema, columns: Sequence[str], kinds: Mapping[str, ColumnType], first: int
 ) -> Piece:
-    count = len(columns)
-    numbers = pa.array(range(first, first + batch.num_rows), pa.int64())
-    arrays = [array.cast(field.type) for array, field in zip(batch.columns[:count], schema, strict=False)]
-    rows = pa.RecordBatch.from_arrays([*arrays, numbers], schema=schema)
-    bad = pc.greater_equal(batch.column(count), 0)
-    if not pc.any(bad).as_py():
+    """Return the rows of a table of text columns, typed by `kinds`, numbered from `first` on. Raises duckdb.Error."""
+    names = texts.column_names
+    columns = {name: texts.column(place).combine_chunks() for place, name in enumerate(names)}
+    wrong: dict[int, str] = {}
+    for kind, those in by_kind(names, kinds):
+        if kind is None or kind == TEXT:
+            continue
+        with long(duck, texts, those) as source:
+            found = duck.execute(f"select {parsed(plain('v', decimal), kind)} from {source}").to_arrow_table()  # noqa: S608
+        values = found.column(0).combine_chunks().cast(arrow_type(kind))
+        for number, name in enumerate(those):
+            said, columns[name] = columns[name], values.slice(number * texts.num_rows, texts.num_rows)
+            for row in _without_value(said, columns[name]):
+                wrong.setdefault(row, name)
+    numbers = pa.array(range(first, first + texts.num_rows), pa.int64())
+    rows = pa.RecordBatch.from_arrays([*columns.values(), numbers], names=[*names, ROW])
+    if not wrong:
         return Piece(rows)
     misfits = []
-    wrong = batch.filter(bad)
-    for number, which, text in zip(
-        numbers.filter(bad).to_pylist(), wrong.column(count).to_pylist(), wrong.column(count + 1).to_pylist(),
-        strict=True,
-    ):  # fmt: skip
-        name, values = columns[which], json.loads(text)
-        misfits.append(Misfit(number, name, f"is no {kinds[name]}", values[name], values))
-    return Piece(rows.filter(pc.invert(bad)), misfits)
+    for row, name in sorted(wrong.items()):
+        values = {each: texts.column(number)[row].as_py() for number, each in enumerate(names)}
+        misfits.append(Misfit(first + row, name, f"is no {kinds[name]}", values[name], values))
+    return Piece(rows.filter(pa.array([row not in wrong for row in range(texts.num_rows)])), misfits)
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _without_value(texts: pa.Array, values: pa.Array) -> list[int]:
+    """Return the rows that have a text, and no value."""
+    if texts.null_count == values.null_count:
+        return []
+    blank = pc.equal(pc.utf8_trim(texts, " "), "")
+    lost = pc.and_(values.is_null(), pc.invert(pc.fill_null(blank, True)))
+    found: list[int] = pc.indices_nonzero(lost).to_pylist()
+    return found

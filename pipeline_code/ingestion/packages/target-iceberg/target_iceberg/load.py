@@ -254,7 +254,12 @@ class Load:
         return snapshot is not None and total != "0"
 
     def _check_start(self) -> None:
-        """Raise RefusedLoadError if the tap did not begin where the table stands."""
+        """Raise RefusedLoadError if the tap did not begin where the table stands, or it is another stream's."""
+        if self._base is not None and self._base.stream != self.stream:
+            raise RefusedLoadError(
+                f"table {'.'.join(self._table.name())} holds stream {self._base.stream!r}, and {self.stream!r} would "
+                "be the same table: rename one of them; or drop the table, if it is the same stream by another name"
+            )
         if self._start is None or self.replaces:
             return
         if self._base is not None:

@@ -6,6 +6,7 @@ list's digest and what its load added, and a table property has all of it by loa
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,9 @@ from typing import Any
 from headwater_contracts.seen import SEEN, pack, shortened, unpack
 
 PROPERTY = "headwater.seen"
-"""Of the table: load → what it added to the list."""
+"""Of the table: load → what it added to the list; with a number behind it, the text goes on."""
+PIECE_LETTERS = 400_000
+"""Of one property: AWS Glue takes 512,000 bytes."""
 ADDED = "headwater.seen-added"
 ANEW = "headwater.seen-anew"
 """Of a snapshot: what its load added, and whether the list begins with it."""
@@ -42,7 +45,10 @@ def kept(properties: Mapping[str, str], load: int, said: Mapping[str, str]) -> d
     if ADDED not in said:
         return {}
     before = {} if said[ANEW] == "true" else _until(properties, load - 1)
-    return {PROPERTY: json.dumps({**before, str(load): said[ADDED]} if said[ADDED] else before)}
+    text = json.dumps({**before, str(load): said[ADDED]} if said[ADDED] else before)
+    pieces = [text[start : start + PIECE_LETTERS] for start in range(0, len(text), PIECE_LETTERS)]
+    stale = ("" for _ in itertools.takewhile(properties.__contains__, map(_name, itertools.count(len(pieces)))))
+    return {_name(number): piece for number, piece in enumerate((*pieces, *stale))}
 
 
 def whole(
@@ -51,14 +57,18 @@ def whole(
     """Return a short bookmark with its list. It stays short where the table has no longer what that load knew."""
     if not isinstance(wanted := bookmark.get(SEEN), dict):
         return bookmark
-    after = kept(properties, load, said).get(PROPERTY, properties.get(PROPERTY, "{}"))
     seen: dict[bytes, bytes] = {}
-    for each in _until({PROPERTY: after}, load).values():
+    for each in _until({**properties, **kept(properties, load, said)}, load).values():
         seen |= unpack(each)
     return {**bookmark, SEEN: text} if shortened(text := pack(seen)) == wanted else bookmark
 
 
 def _until(properties: Mapping[str, str], load: int) -> dict[str, str]:
     """Return the lists of loads up to one, the oldest first; later ones are of a table that was rolled back since."""
-    found = json.loads(properties.get(PROPERTY, "{}"))
+    pieces = itertools.takewhile(properties.__contains__, map(_name, itertools.count()))
+    found = json.loads("".join(properties[name] for name in pieces) or "{}")
     return {number: found[number] for number in sorted(found, key=int) if int(number) <= load}
+
+
+def _name(number: int) -> str:
+    return f"{PROPERTY}.{number}" if number else PROPERTY
