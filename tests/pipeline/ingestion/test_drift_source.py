@@ -162,7 +162,7 @@ def test_table_that_is_locked_by_a_migration_is_not_waited_for_forever(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A migration holds its lock for as long as it takes; the run must say what it waits for, and end."""
-    monkeypatch.setattr("tap_postgres_arrow.engine.LOCK_TIMEOUT", "100ms")
+    monkeypatch.setitem(engine.SESSION, "lock_timeout", "'100ms'")
     with shop.connect() as connection, connection.transaction():
         connection.execute("lock table shop.orders in access exclusive mode")
         with pytest.raises(SourceError, match="lock timeout"):

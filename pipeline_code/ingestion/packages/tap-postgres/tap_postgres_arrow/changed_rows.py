@@ -85,7 +85,6 @@ def _fill(batch: pa.RecordBatch, found: dict[str, list[str | None]], source: Sou
 
 def _texts_of(source: Source, table: Table, columns: tuple[Column, ...], condition: str) -> list[dict[str, str | None]]:
     """Return the values of rows as PostgreSQL prints them, by column."""
-    source.connection.print_plainly()
     items = ", ".join(f"{quoted(column.name)}::text as {quoted(column.name)}" for column in columns)
     rows = source.connection.query(f"select {items} from {table.sql} where {condition}")  # noqa: S608
     return [dict(zip([column.name for column in columns], row, strict=True)) for row in rows]

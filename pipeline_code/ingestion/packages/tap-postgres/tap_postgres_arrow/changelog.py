@@ -91,7 +91,6 @@ class ChangeLog:
                 "max_slot_wal_keep_size is unlimited on the source: a slot that nobody reads fills its disk. "
                 "Set it, for example to 10GB; a slot that was cut off is made anew, and its tables are read again."
             )
-        self._connection.print_plainly()
         slot = self._slot(str(config["slot"]))
         if slot is None:
             # Named for where it begins: a slot made anew lacks what its predecessor had, and no bookmark fits it.

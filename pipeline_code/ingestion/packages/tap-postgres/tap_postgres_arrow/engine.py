@@ -17,16 +17,39 @@ if TYPE_CHECKING:
 EXTENSION_PACKAGE = "duckdb_extension_postgres_scanner"
 """Package that carries the extension as a file: nothing is downloaded at run time."""
 
+UNCHECKED = "SQL_ASCII"
+"""Encoding of databases that take any bytes as text: neither they nor the engine say what is no UTF-8."""
 CLIENT = (
     "application_name=headwater-ingestion connect_timeout=15 "
     # A network that swallows packets is noticed in a minute, whether an answer is waited for or a question was sent.
     "keepalives_idle=30 keepalives_interval=10 keepalives_count=3 tcp_user_timeout=60000"
 )
 """How libpq connects: its own parameters."""
-SERVER = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
-"""Settings of a session: a server whose client is gone with its machine lets go of it in a minute."""
-LOCK_TIMEOUT = "10min"
-"""How long a table is waited for that a migration of the source has locked."""
+SESSION: dict[str, str] = {
+    # One value has one text, whatever server, database and role prefer: in a complete read and in the log.
+    "datestyle": "'ISO, MDY'",
+    "intervalstyle": "'postgres'",
+    "timezone": "'UTC'",
+    "bytea_output": "'hex'",
+    "extra_float_digits": "'1'",
+    "search_path": "''",  # names of tables and types, as values, have their schema
+    "quote_all_identifiers": "'off'",
+    "standard_conforming_strings": "'on'",  # `literal` below
+    # Amounts of money keep their number of decimals, which only the source's own locale tells: C has two.
+    "lc_monetary": "case scale('0'::money::numeric) when 2 then 'C' else current_setting('lc_monetary') end",
+    # Text of an unchecked database is no UTF-8 for certain: unfit.py looks for what is not.
+    "client_encoding": f"case current_setting('server_encoding') when '{UNCHECKED}' then '{UNCHECKED}' else 'UTF8' end",
+    # Rows that the role may not see are an error, never a shorter table.
+    "row_security": "'off'",
+    # How long a table is waited for that a migration of the source has locked.
+    "lock_timeout": "'10min'",
+    # A server whose client is gone with its machine lets go of it in a minute.
+    "tcp_keepalives_idle": "'30'",
+    "tcp_keepalives_interval": "'10'",
+    "tcp_keepalives_count": "'3'",
+}
+"""Settings of each connection, as SQL. They are set in its transaction: a pooler such as PgBouncer refuses start-up
+parameters, and would leave other settings to its next client."""
 
 Row = tuple[Any, ...]
 
@@ -66,7 +89,7 @@ class Connection:
         # After two seconds of a query it would be drawn on standard output, between the tap's messages.
         self._duck.execute("set enable_progress_bar = false")
         secret = {name: literal(str(config[name])) for name in ("host", "port", "database", "user", "password")}
-        options = f"{CLIENT} options='{SERVER} -c lock_timeout={LOCK_TIMEOUT}' sslmode={config['sslmode']}"
+        options = f"{CLIENT} sslmode={config['sslmode']}"
         try:
             # A secret, not a connection string: DuckDB's errors repeat the string.
             self._duck.execute(
@@ -77,7 +100,10 @@ class Connection:
             self._duck.execute(f"attach {literal(options)} as source (type postgres, read_only, secret source)")
             self._duck.execute("begin transaction")
             if snapshot is not None:
-                self._duck.execute("call postgres_execute('source', ?)", [f"set transaction snapshot '{snapshot}'"])
+                self._execute(f"set transaction snapshot '{snapshot}'")
+            self._execute(
+                "select " + ", ".join(f"set_config('{name}', {value}, true)" for name, value in SESSION.items())
+            )
             self._backend = self.backend()
         except duckdb.Error as error:
             raise SourceError(f"PostgreSQL at {self._place}: {error}") from error
@@ -96,12 +122,8 @@ class Connection:
         """End what another thread does on this connection."""
         self._duck.interrupt()
 
-    def print_plainly(self) -> None:
-        """Have values printed in formats that do not depend on the server's settings."""
-        self.query(
-            "select set_config('datestyle', 'ISO, MDY', false) d, set_config('timezone', 'UTC', false) t,"
-            " set_config('extra_float_digits', '1', false) f, set_config('bytea_output', 'hex', false) b"
-        )
+    def _execute(self, statement: str) -> None:
+        self._duck.execute("call postgres_execute('source', ?)", [statement])
 
     def query(self, sql: str) -> list[Row]:
         """Return the rows of a query with distinct column names; SourceError if it fails."""

@@ -12,6 +12,7 @@ from headwater_tap.selection import INCREMENTAL, UNFINISHED, Selection
 
 from tap_postgres_arrow import boundary, unfit
 from tap_postgres_arrow.columns import Column, UnrepresentableValueError
+from tap_postgres_arrow.engine import UNCHECKED
 from tap_postgres_arrow.source import Source, Table
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Reading:
         A read that meets such a row is begun again without them, and the target told to forget what it has got. Where
         a read would not notice (text that is no UTF-8), they are looked for before it.
         """
-        apart = self._set_apart() if self.source.encoding == unfit.UNCHECKED_ENCODING else []
+        apart = self._set_apart() if self.source.encoding == UNCHECKED else []
         try:
             yield from send()
         except UnrepresentableValueError:

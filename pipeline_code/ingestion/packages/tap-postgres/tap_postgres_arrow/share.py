@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tap_postgres_arrow.engine import CLIENT, SERVER, SourceError
+from tap_postgres_arrow.engine import CLIENT, SourceError
 
+SERVER = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+"""A server whose client is gone with its machine lets go of it in a minute: the queue is that of a dead run."""
 POLL_SECONDS = 0.2
 LEAST_BYTES = 1 << 30
 """Of a table, as the source stores it, that are worth further pods: one takes ten seconds to start."""

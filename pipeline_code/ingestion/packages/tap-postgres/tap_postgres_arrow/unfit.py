@@ -10,12 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tap_postgres_arrow.columns import Column, UnrepresentableValueError, quoted
+from tap_postgres_arrow.engine import UNCHECKED
 from tap_postgres_arrow.source import Source, Table
 
 MOST_ROWS = 10_000
 """Rows of a table that are sent apart; with more of them the column's type is wrong, not the rows."""
-UNCHECKED_ENCODING = "SQL_ASCII"
-"""Encoding of databases that take any bytes as text: neither they nor the engine say what is no UTF-8."""
 
 # Bytes of a text in such a database, one character each: Unicode 15, table 3-7.
 _UTF8 = (
@@ -44,7 +43,7 @@ def misfit(column: Column, encoding: str) -> tuple[str, str] | None:
             zone = "+00" if column.base_type == "timestamptz" else ""
             bounds = [f"{column.base_type} '{year}-01-01 00:00:00{zone}'" for year in ("0001", "10000")]
             return f"({name} < {bounds[0]} or {name} >= {bounds[1]})", _YEARS
-    if encoding == UNCHECKED_ENCODING and column.type_name == "varchar":
+    if encoding == UNCHECKED and column.type_name == "varchar":
         return f"{name}::text !~ '{_UTF8}'", "is no UTF-8"
     return None
 
@@ -104,4 +103,4 @@ def _object(columns: Sequence[Column], source: Source) -> str:
 
 def _text(expression: str, source: Source) -> str:
     """Return SQL for a text that is UTF-8: of an unchecked one, bytes beyond ASCII are written as \\ooo."""
-    return f"encode(textsend({expression}), 'escape')" if source.encoding == UNCHECKED_ENCODING else expression
+    return f"encode(textsend({expression}), 'escape')" if source.encoding == UNCHECKED else expression
