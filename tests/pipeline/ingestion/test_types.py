@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 from conftest import Shop
-from tap_postgres_arrow.columns import Column
+from tap_postgres_arrow.columns import Column, numeric_limits
 from tap_postgres_arrow.engine import SourceError
-from tap_postgres_arrow.source import numeric_limits
 
 PATHS = [pytest.param({}, id="batch"), pytest.param({"batch_config": None}, id="records")]
 

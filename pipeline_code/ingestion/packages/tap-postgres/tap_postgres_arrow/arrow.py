@@ -97,7 +97,7 @@ def read(source: Source, table: Table, columns: tuple[Column, ...], condition: s
     """
     schema = arrow_schema(columns)
     suspects: set[Column] = set()
-    rows = max(2_048, min(READ_ROWS, READ_BYTES // max(table.row_bytes, 1)))
+    rows = max(2_048, min(READ_ROWS, READ_BYTES // max(source.row_bytes(table), 1)))
     for batch in source.connection.stream(table.query(columns, condition), rows):
         arrays = []
         for array, column in zip(batch.columns, columns, strict=True):

@@ -41,7 +41,8 @@ def hand_over(
     """
     if batches["encoding"]["format"] == "pipe" and parquet.is_possible(reading):
         root, name = bulk.place(reading.table.stream, batches)
-        worth = share is not None and reading.condition is None and share.is_worth(reading.table.block_bytes)
+        together = reading.condition is None and reading.table.has_versions
+        worth = share is not None and together and share.is_worth(reading.table.block_bytes)
         yield from _pipes(reading, root, name, parquet.readers(reading, readers), share if worth else None)
     else:
         yield from bulk.hand_over(reading.table.stream, partial(_arrow_schema, reading), reading.batches(), batches)

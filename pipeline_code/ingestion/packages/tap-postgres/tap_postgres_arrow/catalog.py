@@ -22,7 +22,9 @@ def json_schema(table: Table) -> dict[str, Any]:
 
 
 def replication_key(table: Table, wanted: str) -> str | None:
-    """Return the column `wanted` if the table has it, and it can be a replication key."""
+    """Return the column `wanted` if the table has it, and it can be a replication key there."""
+    if not table.has_versions:
+        return None
     return next((column.name for column in table.columns if column.name == wanted and column.can_replicate), None)
 
 

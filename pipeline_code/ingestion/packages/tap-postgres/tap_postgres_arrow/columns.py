@@ -24,12 +24,24 @@ _EXACT: dict[str, tuple[str, str, str | None, str]] = {
     "timestamptz": ("timestamp with time zone", "string", "date-time", "timestamptz"),
 }
 TEMPORAL = frozenset({"date", "timestamp", "timestamptz"})
-_TEXT = frozenset({"text", "varchar", "bpchar", "name"})
+_TEXT = frozenset({"text", "varchar", "name"})
+_PRINTED = {"bpchar": "bpcharout", "inet": "inet_out", "cidr": "cidr_out", "xml": "xml_out"}
+"""Output functions of types whose cast to text is another text: without blanks, with a mask, with an encoding."""
+_NUMERIC_HEADER = 4
 _REPLICATION_TYPES = frozenset({"int2", "int4", "int8", "date", "timestamp", "timestamptz"})
 
 
 class UnrepresentableValueError(ValueError):
     """A value of the source does not fit the exact type that its column declares."""
+
+
+def numeric_limits(typmod: int) -> tuple[int | None, int | None]:
+    """Return precision and scale of a numeric typmod; (None, None) if it declares none. Source: numeric.c."""
+    if typmod < _NUMERIC_HEADER:
+        return None, None
+    packed = typmod - _NUMERIC_HEADER
+    scale = packed & 0x7FF  # 11 bits, signed
+    return (packed >> 16) & 0xFFFF, (scale ^ 1024) - 1024
 
 
 def quoted(identifier: str) -> str:
@@ -82,13 +94,18 @@ class Column:
         return self.decimal is not None and self.decimal == (self.precision, self.scale)
 
     @property
-    def expression(self) -> str:
-        """SQL select item: types that the engine does not keep exactly are read as the text that PostgreSQL prints."""
+    def value(self) -> str:
+        """SQL of a value: types that the engine does not keep exactly are read as the text that PostgreSQL prints."""
         name = quoted(self.name)
-        if self.base_type == "bpchar":
-            return f"textin(bpcharout({name})) as {name}"  # a cast to text would cut the blanks off
+        if self.base_type in _PRINTED:
+            return f"textin({_PRINTED[self.base_type]}({name}))"
         native = self.base_type in _EXACT or self.base_type in _TEXT or self.hides_nan
-        return name if native else f"{name}::text as {name}"
+        return name if native else f"{name}::text"
+
+    @property
+    def expression(self) -> str:
+        """SQL select item: the value under the column's name."""
+        return f"{self.value} as {quoted(self.name)}"
 
     @property
     def can_replicate(self) -> bool:

@@ -1,8 +1,8 @@
 """What a database has, for whoever adds it as a source: `headwater-discover` prints one JSON object.
 
 The connection comes as JSON in HEADWATER_SOURCE: host, port, database, user, password, sslmode, schema, name, and in
-authorities the PEM text of those that the server's certificate may come from, or `system`. Printed is {"tables": […]}
-with a contract for each table, or {"error": …}; then the exit status is 1.
+authorities the PEM text of those that the server's certificate may come from, or `system`. Printed is {"tables": […],
+"notes": […]} with a contract for each table, or {"error": …}; then the exit status is 1.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from headwater_contracts import Column as ContractColumn
@@ -22,9 +22,11 @@ from headwater_contracts import Contract, table_name
 from headwater_contracts.render import render
 from headwater_contracts.types import parse_type
 
+from tap_postgres_arrow import relations
 from tap_postgres_arrow.columns import TEMPORAL, Column
-from tap_postgres_arrow.engine import SourceError, literal
-from tap_postgres_arrow.source import Source, Table
+from tap_postgres_arrow.engine import SourceError
+from tap_postgres_arrow.source import Source
+from tap_postgres_arrow.table import Table
 from tap_postgres_arrow.trust import SYSTEM
 
 VARIABLE = "HEADWATER_SOURCE"
@@ -36,20 +38,12 @@ CHANGE_COLUMNS = (
 )  # fmt: skip
 """Names by which columns usually say when a row changed last, the likeliest first."""
 
-_ROWS = """
-select c.relname::text as name,
-       (case when min(coalesce(p.reltuples, c.reltuples)) >= 0 then sum(coalesce(p.reltuples, c.reltuples)) end)::bigint
-       as rows
-from pg_class c join pg_namespace n on n.oid = c.relnamespace
-left join pg_inherits i on i.inhparent = c.oid and c.relkind = 'p'
-left join pg_class p on p.oid = i.inhrelid
-where n.nspname = {schema} and c.relkind in ('r', 'p') group by c.relname
-"""
 
-
-def replication_key(columns: Iterable[Column]) -> str | None:
+def replication_key(table: Table) -> str | None:
     """Return the column that says when a row changed last; None if none is called so and holds a time."""
-    times = {column.name.lower(): column.name for column in columns if column.base_type in TEMPORAL - {"date"}}
+    if not table.has_versions:
+        return None
+    times = {column.name.lower(): column.name for column in table.columns if column.base_type in TEMPORAL - {"date"}}
     return next((times[name] for name in CHANGE_COLUMNS if name in times), None)
 
 
@@ -76,15 +70,12 @@ def contract(source: str, table: Table, key: str | None) -> str:
     )
 
 
-def described(source: str, tables: Sequence[Table], rows: Mapping[str, int | None]) -> list[dict[str, Any]]:
-    """Return what is told of each table.
-
-    rows: None where the server never counted. `clash` names the table whose place in the lake it would take.
-    """
+def described(source: str, tables: Sequence[Table]) -> list[dict[str, Any]]:
+    """Return what is told of each table. `clash` names the table whose place in the lake it would take."""
     owners: dict[str, str] = {}
     found = []
     for table in tables:
-        key = replication_key(table.columns)
+        key = replication_key(table)
         place = table_name(table.stream)
         owner = owners.setdefault(place, table.name)
         found.append(
@@ -95,7 +86,7 @@ def described(source: str, tables: Sequence[Table], rows: Mapping[str, int | Non
                 "columns": len(table.columns),
                 "key": list(table.primary_key),
                 "replication_key": key,
-                "rows": rows.get(table.name),
+                "rows": table.rows,
                 "clash": None if owner == table.name else owner,
                 "contract": contract(source, table, key),
             }
@@ -129,7 +120,16 @@ def authorities(pem: str | None) -> Iterator[dict[str, str]]:
 
 
 def discover(config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the tables of the schema. SourceError says what to do when there are none, or no way to them."""
+    """Return the tables of the schema that can be loaded, see `look`."""
+    tables: list[dict[str, Any]] = look(config)["tables"]
+    return tables
+
+
+def look(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return {"tables": […], "notes": […]} of the schema; the notes are on what is left out.
+
+    SourceError says what to do when there are no tables, or no way to them.
+    """
     host, port = config["host"], int(config["port"])
     try:
         socket.create_connection((host, port), CONNECT_S).close()
@@ -138,18 +138,23 @@ def discover(config: Mapping[str, Any]) -> list[dict[str, Any]]:
     with authorities(config.get("authorities")) as trusted:
         source = Source({**config, **trusted, "port": port, "stream_prefix": f"{config['name']}_"})
         try:
-            schema = config["schema"]
-            tables = source.require_tables(schema)
-            rows: dict[str, int | None] = dict(source.connection.query(_ROWS.format(schema=literal(schema))))
+            found = source.require_tables(config["schema"])
+            others = relations.others(source.connection, config["schema"])
         finally:
             source.close()
-    return described(config["name"], tables, rows)
+    reasons = {table: table.left_out(table.columns) for table in found}
+    tables = [table for table, reason in reasons.items() if reason is None]
+    left = [reason for reason in reasons.values() if reason is not None]
+    if not tables:
+        raise SourceError("; ".join(left))
+    notes = [f"{table.relation}: {note}" for table in tables for note in table.notes]
+    return {"tables": described(config["name"], tables), "notes": [*left, *notes, *others]}
 
 
 def main() -> None:
     """Print what was found as one line of JSON."""
     try:
-        answer: dict[str, Any] = {"tables": discover(json.loads(os.environ[VARIABLE]))}
+        answer = look(json.loads(os.environ[VARIABLE]))
     except (SourceError, ValueError) as error:
         answer = {"error": str(error)}
     print(json.dumps(answer, ensure_ascii=False), flush=True)

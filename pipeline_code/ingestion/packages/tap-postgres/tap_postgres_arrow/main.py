@@ -21,7 +21,7 @@ from headwater_tap.selection import selection as selected
 from tap_postgres_arrow import bulk, catalog, settings, share
 from tap_postgres_arrow.log_reading import Followed
 from tap_postgres_arrow.reader import Reader
-from tap_postgres_arrow.reading import Reading
+from tap_postgres_arrow.reading import Reading, can_be_loaded
 from tap_postgres_arrow.source import Source, Table
 
 NAME = "tap-postgres-arrow"
@@ -82,6 +82,8 @@ class BulkRun:
             selection = selections.get(table.stream)
             if selection is None:
                 logging.info("Skipping deselected stream '%s'.", table.stream)
+                continue
+            if not can_be_loaded(table, selection):
                 continue
             make = self._followed.reading if self._followed is not None and self._follows(table) else Reading
             reading = make(self.source, table, selection, bookmarks.setdefault(table.stream, {}), window)

@@ -17,7 +17,7 @@ from tap_postgres_arrow.boundary import Key, parse_key
 from tap_postgres_arrow.columns import TEMPORAL, Column, UnrepresentableValueError, quoted
 from tap_postgres_arrow.engine import Connection, literal
 from tap_postgres_arrow.reading import Reading
-from tap_postgres_arrow.source import Table
+from tap_postgres_arrow.table import Table, alias
 
 GROUP_ROWS = 98_304
 """Rows of a row group, of which a reader holds one: four fifths of DuckDB's own default, and so much less memory."""
@@ -33,16 +33,21 @@ Statistics = Mapping[str, Mapping[str, str]]
 
 
 def is_possible(reading: Reading) -> bool:
-    """Whether the engine reads all selected columns in their exact types."""
+    """Whether the engine reads all selected columns in their exact types, and can tell them apart: it folds names."""
     columns = reading.columns
+    names = {column.name.lower() for column in columns}
     return (
-        reading.engine_writes and 0 < len(columns) <= MOST_COLUMNS and all(column.is_read_exactly for column in columns)
+        reading.engine_writes
+        and 0 < len(columns) == len(names) <= MOST_COLUMNS
+        and all(column.is_read_exactly for column in columns)
     )
 
 
 def readers(reading: Reading, most: int) -> int:
     """Return how many connections are worth having for what is to be read. A read of changes has one."""
-    return 1 if reading.condition is not None else max(1, min(most, reading.table.block_bytes // LEAST_BYTES))
+    if reading.condition is not None or not reading.table.has_versions:
+        return 1
+    return max(1, min(most, reading.table.block_bytes // LEAST_BYTES))
 
 
 def pieces(table: Table, condition: str | None, file_bytes: int, readers: int = 1) -> list[str | None]:
@@ -52,7 +57,8 @@ def pieces(table: Table, condition: str | None, file_bytes: int, readers: int = 
     are as many, or twice as many and so on, as there are readers.
     """
     # Compressed and encoded, rows take about a quarter of their place in the source's blocks.
-    count = (table.block_bytes // (4 * file_bytes * readers) + 1) * readers if condition is None else 1
+    whole = condition is not None or not table.has_versions
+    count = 1 if whole else (table.block_bytes // (4 * file_bytes * readers) + 1) * readers
     bounds = [table.depth * number // count for number in range(1, count)]
     if not bounds:
         return [condition]
@@ -76,9 +82,12 @@ class Statement:
         are the compression.
         """
         table, columns = reading.table, reading.columns
-        items = [f"cast({quoted(column.name)} as {column.type_name}) as {quoted(column.name)}" for column in columns]
+        items = [
+            f"cast({alias(number)} as {column.type_name}) as {quoted(column.name)}"
+            for number, column in enumerate(columns)
+        ]
         items += [f"timestamptz {literal(value)} as {quoted(name)}" for name, value in layout["constants"].items()]
-        rows = max(2_048, min(GROUP_ROWS, GROUP_BYTES // max(table.row_bytes, 1)))
+        rows = max(2_048, min(GROUP_ROWS, GROUP_BYTES // max(reading.source.row_bytes(table), 1)))
         options = f"compression {layout['codec']}, compression_level {int(layout['level'])}, row_group_size {rows}"
         return cls(table.query(columns, condition), ", ".join(items), options)
 

@@ -21,6 +21,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def can_be_loaded(table: Table, selection: Selection) -> bool:
+    """Whether what is selected of a table can be loaded; the log says what is left out of it, or why it is as a whole.
+
+    A table that can't keeps no other back. Where it has a contract, headwater-ingest misses its stream.
+    """
+    logger = logging.getLogger(__name__)
+    reason = table.left_out(tuple(each for each in table.columns if each.name in selection.schema["properties"]))
+    if reason is not None:
+        logger.warning(reason)
+    else:
+        for note in table.notes:
+            logger.warning("%s: %s", table.relation, note)
+    return reason is None
+
+
 class Reading:
     """Reads one table inside the run's snapshot. The state advances only when the whole table was read."""
 
@@ -33,7 +48,7 @@ class Reading:
         """Read `selection` of `table` from where `state`, its Singer bookmark, says. `state` is changed in place."""
         self.source, self.table, self._selection, self._state = source, table, selection, state
         self._late_window = late_window
-        self._incremental = selection.method == INCREMENTAL
+        self._incremental = selection.method == INCREMENTAL and table.has_versions
         self._unfit: str | None = None
 
     def begin(self, position: dict[str, Any] | None) -> None:

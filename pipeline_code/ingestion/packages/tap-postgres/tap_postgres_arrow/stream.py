@@ -13,7 +13,7 @@ from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
 from tap_postgres_arrow import bulk, catalog
-from tap_postgres_arrow.reading import Reading
+from tap_postgres_arrow.reading import Reading, can_be_loaded
 
 if TYPE_CHECKING:
     from tap_postgres_arrow.source import Source, Table
@@ -46,6 +46,11 @@ class PostgresStream(Stream):
 
     def _increment_stream_state(self, latest_record: Any, *, context: Any = None) -> None:
         """Rows come unsorted: no single record moves the bookmark."""
+
+    def leave_out(self) -> None:
+        """Deselect the stream if it can't be loaded."""
+        if not can_be_loaded(self._table, selected(self)):
+            self.selected = False
 
     def announce(self) -> None:
         """Say in the state that the stream is to be read, and from where; the tap sends it before the first stream."""

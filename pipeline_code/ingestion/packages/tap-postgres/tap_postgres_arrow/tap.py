@@ -156,9 +156,11 @@ class TapPostgresArrow(Tap):
         # The SDK's last step before its first STATE message. A target that finds the marker of a stream in the last
         # state knows that the stream was cut off, or never came.
         super()._set_compatible_replication_methods()
-        for stream in self.streams.values():
-            if isinstance(stream, PostgresStream) and stream.selected:
-                stream.announce()
+        ours = [each for each in self.streams.values() if isinstance(each, PostgresStream)]
+        for stream in [each for each in ours if each.selected]:
+            stream.leave_out()
+        for stream in [each for each in ours if each.selected]:
+            stream.announce()
 
     @cached_property
     def followed_from_here(self) -> Followed:
