@@ -6,6 +6,9 @@ the run's snapshot was taken. Every row version written by an older transaction 
 sends the row versions written by that transaction or a later one, and the key, less a window for late commits, only
 bounds what the index has to scan. Rows inside the window are sent twice only while a transaction stays open across
 runs, or after the source rewrote the table (ALTER COLUMN TYPE).
+
+Transaction ids mean this within one history. A standby that is promoted begins another: what it had not received yet is
+lost, and it gives these ids out again. Its timeline tells.
 """
 
 from __future__ import annotations
@@ -23,14 +26,16 @@ Key = dt.datetime | dt.date | int
 class Snapshot:
     """The state of the source that a run sees.
 
-    `system` identifies the database cluster (None if the user may not ask), `xmin` and `xmax` are 64-bit transaction
-    ids: all below xmin had ended, none from xmax on had begun; `taken_at` is the source's clock.
+    `system` identifies the database cluster and `timeline` its history since the last promotion (None if the user may
+    not ask), `xmin` and `xmax` are 64-bit transaction ids: all below xmin had ended, none from xmax on had begun;
+    `taken_at` is the source's clock.
     """
 
     system: str | None
     xmin: int
     xmax: int
     taken_at: dt.datetime
+    timeline: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Bookmark:
     key: Key
     system: str | None
     xmin: int | None
+    timeline: int | None = None
 
     def to_state(self, replication_key: str) -> dict[str, Any]:
         """Return the Singer bookmark."""
@@ -47,7 +53,7 @@ class Bookmark:
         return {
             "replication_key": replication_key,
             "replication_key_value": value,
-            "source_snapshot": {"system": self.system, "xmin": self.xmin},
+            "source_snapshot": {"system": self.system, "timeline": self.timeline, "xmin": self.xmin},
         }
 
 
@@ -57,7 +63,8 @@ def bookmark_from_state(state: dict[str, Any], column: Column) -> Bookmark | Non
     if value is None or state.get("replication_key") != column.name:
         return None
     snapshot = state.get("source_snapshot", {})
-    return Bookmark(parse_key(value, column), snapshot.get("system"), snapshot.get("xmin"))
+    known = (snapshot.get(name) for name in ("system", "xmin", "timeline"))
+    return Bookmark(parse_key(value, column), *known)
 
 
 def parse_key(value: Any, column: Column) -> Key:
@@ -73,19 +80,25 @@ def parse_key(value: Any, column: Column) -> Key:
 
 
 def is_comparable(bookmark: Bookmark, snapshot: Snapshot) -> bool:
-    """Whether the transaction ids of bookmark and snapshot belong to one history (no restore, no other server)."""
-    return bookmark.xmin is not None and bookmark.system == snapshot.system and bookmark.xmin <= snapshot.xmax
+    """Whether the transaction ids of bookmark and snapshot belong to one history (no restore, no other server).
+
+    A timeline that one of them does not know (an older bookmark, a role that may not ask) says nothing against it.
+    """
+    timelines = {bookmark.timeline, snapshot.timeline} - {None}
+    same = bookmark.system == snapshot.system and len(timelines) <= 1
+    return same and bookmark.xmin is not None and bookmark.xmin <= snapshot.xmax
 
 
-def changed_since(bookmark: Bookmark, snapshot: Snapshot, column: Column, late_window: dt.timedelta) -> str:
-    """Return the SQL condition for the rows to send.
+def changed_since(bookmark: Bookmark, snapshot: Snapshot, column: Column, late_window: dt.timedelta) -> str | None:
+    """Return the SQL condition for the rows to send; None for all.
 
-    Without comparable transaction ids the key alone decides, inclusively: boundary rows are then sent again, but
-    none is lost.
+    Without comparable transaction ids the key alone decides, inclusively: the rows of the late window are then sent
+    again, but none is lost. A number says nothing of time: then that is all rows.
     """
     key = quoted(column.name)
     if not is_comparable(bookmark, snapshot) or bookmark.xmin is None:
-        return _or_null(f"{key} >= {_literal(bookmark.key)}", column)
+        since = _capped(bookmark.key, snapshot, column)
+        return None if isinstance(since, int) else _or_null(f"{key} >= {_literal(since - late_window)}", column)
     # A row's xmin has 32 bits: its distance to the snapshot's xmax, modulo 2^32, is the age of the row version.
     written_since = f"(({snapshot.xmax} - xmin::text::bigint) & 4294967295) <= {snapshot.xmax - bookmark.xmin}"
     # A clock that was set back dates new rows before the bookmark: the scan begins where the clock is now.
@@ -107,7 +120,7 @@ def advanced(previous: Bookmark | None, seen: Key | None, snapshot: Snapshot, co
         keys.append(previous.key)
     if not keys:
         return None
-    return Bookmark(max(keys), snapshot.system, snapshot.xmin)
+    return Bookmark(max(keys), snapshot.system, snapshot.xmin, snapshot.timeline)
 
 
 def _capped(key: Key, snapshot: Snapshot, column: Column) -> Key:

@@ -63,8 +63,14 @@ class Reading:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all rows are read, so that they replace what the target holds: always, or for the first time."""
-        return not self._incremental or self._bookmark() is None
+        """Whether all rows are read, so that they replace what the target holds: always, or for the first time.
+
+        Also where the key is a number and the source's history another one: it tells nothing of what is new there.
+        """
+        column, bookmark = self.key_column, self._bookmark()
+        if column is None or bookmark is None:
+            return True
+        return boundary.changed_since(bookmark, self.source.snapshot, column, self._late_window) is None
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -122,9 +128,10 @@ class Reading:
         snapshot = self.source.snapshot
         if not boundary.is_comparable(bookmark, snapshot):
             logging.getLogger(__name__).warning(
-                "%s: the source was restored or replaced since the last run (system %s, then %s): "
-                "reading by %s alone, rows at the boundary are sent again",
-                self.table.relation, snapshot.system, bookmark.system, column.name,
+                "%s: the source was restored, replaced or failed over since the last run (system %s, timeline %s; then "
+                "%s, %s): reading by %s alone, rows of the last %s are sent again",
+                self.table.relation, snapshot.system, snapshot.timeline, bookmark.system, bookmark.timeline,
+                column.name, self._late_window,
             )  # fmt: skip
         return boundary.changed_since(bookmark, snapshot, column, self._late_window)
 
