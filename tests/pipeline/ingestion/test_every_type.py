@@ -116,7 +116,7 @@ def test_every_type_arrives_as_postgresql_prints_it(new_shop: Callable[[], Shop]
 
 
 def _output(name: str) -> str:
-    """Return SQL for what the type's output function prints, as psql shows it: some casts to text say something else."""
+    """Return SQL for what the type's output function prints: some casts to text print another text."""
     return f'case num_nonnulls("{name}") when 1 then format(\'%s\', "{name}") end'
 
 

@@ -17,6 +17,7 @@ import reading
 from conftest import PASSWORD, Server, Shop
 from crash_processes import run
 from tap_postgres_arrow import discover
+from tap_postgres_arrow.engine import SourceError
 
 ENCODINGS = {
     "LATIN1": "Müller, Größe",
@@ -62,6 +63,14 @@ def test_databases_of_other_encodings_load(new_shop: Callable[..., Shop], encodi
     load(shop, layout)
     rows = shop.rows(discover.table_name(word), "id")
     assert [(row["id"], row[word]) for row in rows] == [(1, word), (2, "plain"), (3, None)]
+
+
+def test_byte_that_the_encoding_has_no_letter_for_fails_and_names_the_table(new_shop: Callable[..., Shop]) -> None:
+    """The server itself checks no byte of a WIN1252 database until it has to say which letter it is."""
+    shop = new_shop("template template0 encoding 'WIN1252' locale 'C'")
+    shop.execute("create table shop.words (id int primary key, word text)", "insert into shop.words select 1, chr(129)")
+    with pytest.raises(SourceError, match=r'shop\.words: .*0x81.* has no equivalent in encoding "UTF8"'):
+        shop.extract()
 
 
 def test_names_of_other_encodings_are_found(new_shop: Callable[..., Shop]) -> None:

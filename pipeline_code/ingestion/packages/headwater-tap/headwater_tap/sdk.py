@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,6 +35,16 @@ def write_apart(tap: Tap, message: Mapping[str, Any]) -> None:
 
 
 def plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row of Arrow as a record: numbers as Decimal, dates and times in ISO 8601."""
-    # A datetime is a date.
-    return {name: value.isoformat() if isinstance(value, dt.date) else value for name, value in row.items()}
+    """Return a row of Arrow as a record: numbers as Decimal, dates and times in ISO 8601.
+
+    JSON has no NaN and no infinity, and its writers make null of them: they are sent as text, `NaN` and `Infinity`.
+    """
+    return {name: _plain(value) for name, value in row.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dt.date):  # a datetime is one
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value

@@ -12,7 +12,7 @@ from headwater_tap.selection import INCREMENTAL, UNFINISHED, Selection
 
 from tap_postgres_arrow import boundary, unfit
 from tap_postgres_arrow.columns import Column, UnrepresentableValueError
-from tap_postgres_arrow.engine import UNCHECKED
+from tap_postgres_arrow.engine import UNCHECKED, SourceError
 from tap_postgres_arrow.source import Source, Table
 
 if TYPE_CHECKING:
@@ -93,8 +93,16 @@ class Reading:
         """Yield what `send` does; `write` takes messages with the rows that don't fit, `state` writes the state.
 
         A read that meets such a row is begun again without them, and the target told to forget what it has got. Where
-        a read would not notice (text that is no UTF-8), they are looked for before it.
+        a read would not notice (text that is no UTF-8), they are looked for before it. A SourceError names the table.
         """
+        try:
+            yield from self._complete(send, write, state)
+        except SourceError as error:
+            raise SourceError(f"{self.table.relation}: {error}") from error
+
+    def _complete(
+        self, send: Callable[[], Iterator[T]], write: Callable[[dict[str, Any]], None], state: Callable[[], None]
+    ) -> Iterator[T]:
         apart = self._set_apart() if self.source.encoding == UNCHECKED else []
         try:
             yield from send()
