@@ -3,123 +3,138 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import math
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from tap_postgres_arrow import unfit
 from tap_postgres_arrow.arrow import arrow_type
-from tap_postgres_arrow.changelog import DELETED_AT, TableChanges
-from tap_postgres_arrow.columns import Column, UnrepresentableValueError, quoted
-from tap_postgres_arrow.engine import literal
-from tap_postgres_arrow.source import Source, Table
+from tap_postgres_arrow.columns import Column, UnrepresentableValueError
+from tap_postgres_arrow.log_position import DELETED_AT, LSN
+from tap_postgres_arrow.source import Table
+from tap_postgres_arrow.spill import TableChanges
+from tap_postgres_arrow.unsent import Texts, Unsent, batches
+
+_ERRORS = (pa.ArrowException, ValueError, ArithmeticError, KeyError)
 
 
 def from_snapshot(batches: Iterable[pa.RecordBatch], schema: pa.Schema, lsn: int) -> Iterator[pa.RecordBatch]:
     """Yield rows of a complete read as those of a stream that follows the log from `lsn` on, typed as `schema`."""
+    # Before the first change that may follow, which is at `lsn`: the newest version of a row has the greatest.
+    before = pa.scalar(lsn - 1, schema.field(LSN).type)
     for batch in batches:
         rows = batch.num_rows
-        added = [pa.nulls(rows, schema.field(DELETED_AT).type), pa.repeat(pa.scalar(lsn, pa.int64()), rows)]
+        added = [pa.nulls(rows, schema.field(DELETED_AT).type), pa.repeat(before, rows)]
         yield pa.RecordBatch.from_arrays([*batch.columns, *added], schema=schema)
 
 
-def from_log(
-    changes: TableChanges, source: Source, table: Table, columns: tuple[Column, ...], schema: pa.Schema
-) -> Iterator[pa.RecordBatch]:
-    """Yield the changes in the order of their commits, typed as `schema`; files are deleted once read.
-
-    `columns` are the table's own. Large values that an update left alone are taken from the source as it is now: what
-    changed them since follows in a later row. Raises UnrepresentableValueError for a value that its type can't hold.
+class LoggedRows:
+    """The changes of a table as rows in the order of their commits; `apart` are those that don't fit, as records of the
+    stream `quarantine`, complete after the last batch.
     """
-    for path in changes.files:
-        for batch in _batches(path):
-            found = {column.name: _texts(batch, column.name) for column in columns}
-            _fill(batch, found, source, table)
-            arrays = [_typed(found[column.name], column, table) for column in columns]
-            deleted = [at if gone else None for gone, at in zip(*_columns(batch, "removed", "at"), strict=True)]
-            arrays += [pa.array(deleted, schema.field(DELETED_AT).type), batch.column("lsn")]
+
+    def __init__(self, changes: TableChanges, table: Table, columns: tuple[Column, ...], unsent: Unsent) -> None:
+        """Read `changes`, whose files are deleted once read. `columns` are the selected ones of the table's own."""
+        self._changes, self._table, self._columns, self._unsent = changes, table, columns, unsent
+        self._parsers = {column.name: parser(column) for column in columns}
+        self.apart: list[dict[str, Any]] = []
+
+    def batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Yield them typed as `schema`. Raises SourceError for a value that the log does not repeat and nothing has,
+        UnrepresentableValueError when more than unfit.MOST_ROWS rows don't fit.
+        """
+        for batch in batches(self._changes.files):
+            found = {column.name: _texts(batch, column.name) for column in self._columns}
+            self._unsent.fill(batch, found)
+            keep = self._set_apart(found, batch.num_rows)
+            arrays = [
+                pa.array(
+                    [None if (text := found[column.name][row]) is None else self._parsers[column.name](text)
+                     for row in keep],
+                    arrow_type(column),
+                )
+                for column in self._columns
+            ]  # fmt: skip
+            removed, at, lsn = (batch.column(name).to_pylist() for name in ("removed", "at", "lsn"))
+            arrays.append(pa.array([at[row] if removed[row] else None for row in keep], schema.field(DELETED_AT).type))
+            arrays.append(pa.array([lsn[row] for row in keep], schema.field(LSN).type))
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-        path.unlink()
+        for path in self._changes.files:
+            path.unlink()
 
-
-def _batches(path: Path) -> Iterator[pa.RecordBatch]:
-    with pa.memory_map(str(path)) as mapped:
-        reader = pa.ipc.open_file(mapped)
-        for index in range(reader.num_record_batches):
-            yield reader.get_batch(index)
-
-
-def _columns(batch: pa.RecordBatch, *names: str) -> list[list[Any]]:
-    return [batch.column(name).to_pylist() for name in names]
+    def _set_apart(self, found: Texts, rows: int) -> list[int]:
+        """Return the rows that fit; note the others."""
+        reasons: dict[int, tuple[Column, str]] = {}
+        for column in self._columns:
+            parse, texts, kind = self._parsers[column.name], found[column.name], arrow_type(column)
+            try:
+                pa.array([None if text is None else parse(text) for text in texts], kind)
+            except _ERRORS:
+                for row, text in enumerate(texts):
+                    if text is not None and not _fits(parse, text, kind):
+                        reasons.setdefault(row, (column, text))
+        for row, (column, text) in reasons.items():
+            values = {each.name: _plain(found[each.name][row], each) for each in self._columns}
+            self.apart.append(
+                {
+                    "stream": self._table.stream,
+                    "key": json.dumps({name: values[name] for name in self._table.primary_key}, ensure_ascii=False),
+                    "column": column.name,
+                    "reason": f"does not fit {column.type_name}",
+                    "value": text,
+                    "row": json.dumps(values, ensure_ascii=False),
+                }
+            )
+        if len(self.apart) > unfit.MOST_ROWS:
+            raise UnrepresentableValueError(
+                f"{self._table.relation}: more than {unfit.MOST_ROWS} changes don't fit, such as "
+                f"{self.apart[0]['column']} = {self.apart[0]['value']!r}. "
+                "Correct the column in the source, or deselect it."
+            )
+        return [row for row in range(rows) if row not in reasons]
 
 
 def _texts(batch: pa.RecordBatch, name: str) -> list[str | None]:
-    """Return a column's values; nulls where it was added only later."""
+    """Return a column's values; nulls where it was added only later, or is generated."""
     known = f"value:{name}"
     return batch.column(known).to_pylist() if known in batch.schema.names else [None] * batch.num_rows
 
 
-def _fill(batch: pa.RecordBatch, found: dict[str, list[str | None]], source: Source, table: Table) -> None:
-    """Put in the values that the log did not repeat. A row that is gone by now keeps nulls: its removal follows."""
-    unsent = batch.column("unsent").to_pylist()
-    wanted = {name for names in unsent for name in names if name in found}
-    if not wanted:
-        return
-    key = [column for column in table.columns if column.name in table.primary_key]
-    fetched = (*key, *(column for column in table.columns if column.name in wanted))
-    keys = list(zip(*(found[column.name] for column in key), strict=True))
-    needed = sorted({keys[index] for index, names in enumerate(unsent) if names})
-    tuples = ", ".join("(" + ", ".join(literal(str(value)) for value in each) + ")" for each in needed)
-    condition = f"({', '.join(quoted(column.name) for column in key)}) in ({tuples})"
-    current: dict[tuple[str | None, ...], dict[str, str | None]] = {}
-    for row in _texts_of(source, table, fetched, condition):
-        current[tuple(row[column.name] for column in key)] = row
-    for index, names in enumerate(unsent):
-        row = current.get(keys[index], {})
-        for name in names:
-            if name in found:
-                found[name][index] = row.get(name)
-
-
-def _texts_of(source: Source, table: Table, columns: tuple[Column, ...], condition: str) -> list[dict[str, str | None]]:
-    """Return the values of rows as PostgreSQL prints them, by column."""
-    items = ", ".join(f"{quoted(column.name)}::text as {quoted(column.name)}" for column in columns)
-    rows = source.connection.query(f"select {items} from {table.sql} where {condition}")  # noqa: S608
-    return [dict(zip([column.name for column in columns], row, strict=True)) for row in rows]
-
-
-def _typed(values: list[str | None], column: Column, table: Table) -> pa.Array:
-    parse = _parser(column)
+def _fits(parse: Callable[[str], Any], text: str, kind: pa.DataType) -> bool:
     try:
-        return pa.array([None if value is None else parse(value) for value in values], arrow_type(column))
-    except (pa.ArrowException, ValueError, ArithmeticError, OverflowError) as error:
-        value = next(value for value in values if value is not None and not _fits(parse, value, column))
-        raise UnrepresentableValueError(
-            f"{table.relation}, column {column.name}: value {value!r} of the log does not fit {column.type_name}. "
-            "Correct the value in the source and read the table in full once (headwater-ingest --full-refresh), or "
-            "deselect the column."
-        ) from error
-
-
-def _fits(parse: Callable[[str], Any], value: str, column: Column) -> bool:
-    try:
-        pa.array([parse(value)], arrow_type(column))
-    except (pa.ArrowException, ValueError, ArithmeticError, OverflowError):
+        pa.array([parse(text)], kind)
+    except _ERRORS:
         return False
     return True
 
 
-def _parser(column: Column) -> Callable[[str], Any]:
+def _plain(text: str | None, column: Column) -> Any:
+    """Return a value for JSON, as PostgreSQL's row_to_json has it: what JSON has no number for is text."""
+    if text is None or column.base_type not in {"bool", "int2", "int4", "int8"}:
+        return text
+    return parser(column)(text)
+
+
+def parser(column: Column) -> Callable[[str], Any]:
     """Return what reads PostgreSQL's text of a type: ISO dates, `t` and `f`, plain numbers."""
     kind = arrow_type(column)
     parsers: tuple[tuple[Callable[[pa.DataType], bool], Callable[[str], Any]], ...] = (
         (pa.types.is_boolean, {"t": True, "f": False}.__getitem__),
         (pa.types.is_integer, int),
         (pa.types.is_floating, float),
-        (pa.types.is_decimal, Decimal),
+        (pa.types.is_decimal, _decimal),
         (pa.types.is_date, dt.date.fromisoformat),
         (pa.types.is_timestamp, dt.datetime.fromisoformat),
     )
     return next((parse for holds, parse in parsers if holds(kind)), str)
+
+
+def _decimal(text: str) -> Decimal:
+    """Return a number; ValueError for NaN and infinity, which pyarrow would take for null."""
+    if not math.isfinite(value := Decimal(text)):
+        raise ValueError(f"{text} is no number")
+    return value

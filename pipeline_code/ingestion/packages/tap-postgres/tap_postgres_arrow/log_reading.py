@@ -5,21 +5,27 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from headwater_tap import apart
 from headwater_tap.selection import Selection
 
+from tap_postgres_arrow import publication
 from tap_postgres_arrow.boundary import Key
-from tap_postgres_arrow.changelog import DELETED_AT, LSN, ChangeLog, LogPosition, TableChanges, position_from_state
+from tap_postgres_arrow.changelog import ChangeLog, Wanted
 from tap_postgres_arrow.columns import Column
+from tap_postgres_arrow.log_position import DELETED_AT, LSN, LogPosition, position_from_state
 from tap_postgres_arrow.reading import Reading
 from tap_postgres_arrow.source import Source, Table
+from tap_postgres_arrow.spill import TableChanges
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+T = TypeVar("T")
 
 ADDED = (Column(DELETED_AT, "timestamptz", True), Column(LSN, "int8", True))
 """What a stream that follows the log adds to the table's columns: when a row was removed, and where the log says so."""
@@ -33,7 +39,7 @@ class Followed:
         self._log = ChangeLog(config, logging.getLogger(__name__))
         self._prefix: str = config["stream_prefix"]
         self._folder = tempfile.TemporaryDirectory(prefix="headwater-changes-")
-        self._known: dict[str, LogPosition] = {}
+        self._wanted: dict[str, Wanted] = {}
         self._changes: dict[str, TableChanges] = {}
 
     def close(self) -> None:
@@ -43,41 +49,57 @@ class Followed:
 
     def has(self, table: Table) -> bool:
         """Whether a table is followed: it is published, and its rows can be told apart."""
-        return table.name in self._log.tables and bool(table.primary_key)
+        if table.name not in self._log.tables or not table.primary_key:
+            return False
+        published = self._log.tables[table.name]
+        return published is None or published.issuperset(table.primary_key)
 
     def described(self, tables: Iterable[Table]) -> tuple[Table, ...]:
         """Return the tables; those that are followed with columns as their streams have them.
 
-        Of a removed row only the key is known, so all other columns are nullable.
+        These are the published ones. Of a removed row only the key is known: all other columns are nullable.
         """
-        return tuple(replace(each, columns=_columns(each)) if self.has(each) else each for each in tables)
+        return tuple(replace(each, columns=self._columns(each)) if self.has(each) else each for each in tables)
 
-    def prepare(self, tables: Iterable[Table], selected: frozenset[str], states: Mapping[str, Any]) -> None:
-        """Read the log. selected: the streams of this run; states: the bookmark of each stream that was ever loaded."""
-        known = {self._table(stream): position_from_state(state) for stream, state in states.items()}
-        self._known = {name: found for name, found in known.items() if name is not None and found is not None}
-        keys = {table.name: table.primary_key for table in tables if self.has(table)}
-        chosen = frozenset(name for stream in selected if (name := self._table(stream)) is not None)
-        self._changes = self._log.read(Path(self._folder.name), keys, chosen, self._known)
-
-    def _table(self, stream: str) -> str | None:
-        """Return the table of a stream; None for a stream of another source."""
-        return stream.removeprefix(self._prefix) if stream.startswith(self._prefix) else None
+    def prepare(
+        self, source: Source, tables: Iterable[Table], selected: frozenset[str], states: Mapping[str, Any]
+    ) -> None:
+        """Read the log. source: the run's snapshot; selected: the streams of this run; states: the bookmark of each
+        stream that was ever loaded.
+        """
+        ((self._snapshot,),) = source.connection.query("select pg_current_snapshot()::text as snapshot")
+        followed = {table.name: table for table in tables if self.has(table)}
+        own = {name: frozenset(each.name for each in table.columns) for name, table in followed.items()}
+        now = publication.described(source.connection, self._log.publication, self._log.schema, own)
+        self._wanted = {
+            name: Wanted(
+                table.primary_key, now[name], table.stream in selected, position_from_state(states.get(table.stream))
+            )
+            for name, table in followed.items()
+        }
+        self._lsn, self._changes = self._log.read(Path(self._folder.name), self._wanted, self._snapshot)
 
     def reading(
         self, source: Source, table: Table, selection: Selection, state: dict[str, Any], late_window: dt.timedelta
     ) -> LogReading:
         """Return the reading of a followed table."""
-        changes = self._changes.get(table.name, TableChanges())
-        complete = changes.truncated or not self._log.follows(self._known.get(table.name))
+        wanted = self._wanted[table.name]
+        changes = self._changes.get(table.name)
+        if changes is not None and changes.anew is not None:
+            changes = None
+        snapshot = self._snapshot if changes is None or wanted.known is None else wanted.known.snapshot
         made = LogReading(source, table, selection, state, late_window)
-        made.follow(self._log.position, None if complete else changes)
+        made.follow(self._log.position(self._lsn, snapshot, wanted.now), changes, wanted.now)
         return made
 
-
-def _columns(table: Table) -> tuple[Column, ...]:
-    own = [column if column.name in table.primary_key else replace(column, nullable=True) for column in table.columns]
-    return (*own, *ADDED)
+    def _columns(self, table: Table) -> tuple[Column, ...]:
+        published = self._log.tables[table.name]
+        own = [
+            column if column.name in table.primary_key else replace(column, nullable=True)
+            for column in table.columns
+            if published is None or column.name in published
+        ]
+        return (*own, *ADDED)
 
 
 class LogReading(Reading):
@@ -85,9 +107,10 @@ class LogReading(Reading):
 
     engine_writes = False
 
-    def follow(self, position: LogPosition, changes: TableChanges | None) -> None:
+    def follow(self, position: LogPosition, changes: TableChanges | None, now: publication.Described) -> None:
         """Read `changes`, or everything if there are none to go on from; either leads to `position` of the log."""
-        self._position, self._log_changes = position, changes
+        self._position, self._log_changes, self._now = position, changes, now
+        self._apart: list[dict[str, Any]] = []
 
     def begin(self, position: dict[str, Any] | None) -> None:
         """Mark the state as that of a stream that is being read; what the target has committed wins."""
@@ -113,13 +136,21 @@ class LogReading(Reading):
         """Those of the selected columns that the source's table has."""
         return tuple(column for column in self.columns if column not in ADDED)
 
-    def _set_apart(self) -> list[dict[str, Any]]:
-        """Leave out the rows that don't fit from a complete read. Of the log nothing can be left out: it fails."""
-        return super()._set_apart() if self.is_complete else []
+    def complete(
+        self, send: Callable[[], Iterator[T]], write: Callable[[dict[str, Any]], None], state: Callable[[], None]
+    ) -> Iterator[T]:
+        """Yield what `send` does, see Reading. Of the log, rows that don't fit are left out as they are met."""
+        if self.is_complete:
+            yield from super().complete(send, write, state)
+            return
+        yield from send()
+        for message in apart.messages(self._apart):
+            write(message)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows to send; after the last, advance the state."""
         from tap_postgres_arrow import arrow, changed_rows
+        from tap_postgres_arrow.unsent import Unsent
 
         own = self.own_columns
         schema = arrow.arrow_schema(self.columns)
@@ -128,7 +159,9 @@ class LogReading(Reading):
             read = arrow.read(self.source, self.table, own, self.condition)
             batches = changed_rows.from_snapshot(read, schema, self._position.lsn)
         else:
-            batches = changed_rows.from_log(self._log_changes, self.source, self.table, own, schema)
+            unsent = Unsent(self._log_changes, self.source, self.table, self._now.types, self._now.generated)
+            logged = changed_rows.LoggedRows(self._log_changes, self.table, own, unsent)
+            self._apart, batches = logged.apart, logged.batches(schema)
         for batch in batches:
             rows += batch.num_rows
             yield batch

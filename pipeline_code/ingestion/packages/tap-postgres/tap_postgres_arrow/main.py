@@ -77,7 +77,7 @@ class BulkRun:
         found = {name: selected(entry) for name, entry in entries.items()}
         selections = {name: selection for name, selection in found.items() if selection is not None}
         if self._followed is not None:
-            self._followed.prepare(tables, frozenset(selections), {**bookmarks, **self._positions})
+            self._followed.prepare(self.source, tables, frozenset(selections), {**bookmarks, **self._positions})
         for table in tables:
             selection = selections.get(table.stream)
             if selection is None:

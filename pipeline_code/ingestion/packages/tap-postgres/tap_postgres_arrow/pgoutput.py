@@ -33,11 +33,13 @@ Value = str | None | _Unchanged
 class Begin:
     """A transaction: its changes follow.
 
-    `position` is where its commit stands in the log, `committed_at` is in microseconds since 1970, UTC.
+    `position` is where its commit stands in the log, `committed_at` is in microseconds since 1970, UTC, and `number` is
+    its id: the 32 bits of it that the log has, of the transaction itself also where savepoints have ids of their own.
     """
 
     position: int
     committed_at: int
+    number: int
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Relation:
 class Change:
     """A row that was written (`new`), removed (`new` is None), or got another key (`old` is then its former identity).
 
-    Values are what PostgreSQL prints, in the order of the relation's columns.
+    Values are what PostgreSQL prints, in the order of the relation's columns. `old` has the values of the columns that
+    identify a row, nulls in all others; with REPLICA IDENTITY FULL these are all columns.
     """
 
     relation: int
@@ -122,7 +125,7 @@ def decode(data: bytes) -> Message | None:
     reader = _Reader(data)
     match kind := reader.take(1):
         case b"B":
-            return Begin(reader.number("Q"), reader.number("q") + _EPOCH_OFFSET)
+            return Begin(reader.number("Q"), reader.number("q") + _EPOCH_OFFSET, reader.number("I"))
         case b"R":
             return _relation(reader)
         case b"I" | b"U" | b"D":

@@ -168,7 +168,9 @@ class TapPostgresArrow(Tap):
         if self.followed is None:
             raise ValueError("no publication is set: no table follows the log")
         selected = frozenset(stream.name for stream in self.streams.values() if stream.selected)
-        self.followed.prepare(self._tables, selected, {**self.state.get("bookmarks", {}), **self.positions})
+        self.followed.prepare(
+            self.source, self._tables, selected, {**self.state.get("bookmarks", {}), **self.positions}
+        )
         return self.followed
 
     def close(self) -> None:
