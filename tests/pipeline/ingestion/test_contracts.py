@@ -65,7 +65,7 @@ def test_everything_that_a_contract_can_say(tmp_path: Path) -> None:
     assert contract is not None
     assert (contract.table, contract.file, contract.version) == ("orders", "shop/orders.yml", 3)
     assert (contract.write, contract.deletes) == (Write.MERGE, Deletes.SOFT)
-    assert contract.sort == (SortField("updated_at", descending=True), SortField("order_id"))
+    assert contract.sort == (SortField("updated_at", descending=True, nulls_first=False), SortField("order_id"))
     assert contract.partition == (
         PartitionField("updated_at", "day"), PartitionField("order_id", "bucket", 16), PartitionField("status"),
     )  # fmt: skip

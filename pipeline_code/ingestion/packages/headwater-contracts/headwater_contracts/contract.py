@@ -17,6 +17,8 @@ from headwater_contracts.parts import (
     Quarantine,
     SortField,
     Write,
+    check_partition,
+    check_sort,
     parse_column,
     parse_freshness,
     parse_partition,
@@ -40,7 +42,8 @@ T = TypeVar("T")
 class Contract:
     """What is expected of a stream. `source` is the folder's name; empty where nobody wrote a contract.
 
-    No `columns` means that any are fine. `freshness` is None where nobody cares. `on_drift` holds every Drift.
+    No `columns` means that any are fine. `freshness` is None where nobody cares. `on_drift` holds every Drift. `sort`
+    and `partition` are None where the table keeps the layout that it has; empty, they take it away.
     """
 
     source: str
@@ -51,8 +54,8 @@ class Contract:
     replication_key: str | None = None
     write: Write = Write.APPEND
     deletes: Deletes = Deletes.KEEP
-    sort: tuple[SortField, ...] = ()
-    partition: tuple[PartitionField, ...] = ()
+    sort: tuple[SortField, ...] | None = None
+    partition: tuple[PartitionField, ...] | None = None
     freshness: Freshness | None = None
     quarantine: Quarantine = field(default_factory=Quarantine)
     on_drift: Mapping[Drift, Action] = field(default_factory=lambda: dict(DEFAULTS))
@@ -117,14 +120,16 @@ def parse_contract(source: str, place: str, content: Any) -> Contract:
         replication_key=read("replication_key", text, None),
         write=read("write", lambda where, value: choice(where, value, Write), Write.APPEND),
         deletes=read("deletes", lambda where, value: choice(where, value, Deletes), Deletes.KEEP),
-        sort=read("sort", lambda where, value: _each(where, value, parse_sort), ()),
-        partition=read("partition", lambda where, value: _each(where, value, parse_partition), ()),
+        sort=read("sort", lambda where, value: _each(where, value, parse_sort), None),
+        partition=read("partition", lambda where, value: _each(where, value, parse_partition), None),
         freshness=read("freshness", parse_freshness, None),
         quarantine=read("quarantine", parse_quarantine, Quarantine()),
         on_drift=read("on_drift", _on_drift, dict(DEFAULTS)),
         columns=read("columns", _columns, {}),
     )
     _check_names(place, contract)
+    check_partition(f"{place}, partition", contract.partition or ())
+    check_sort(f"{place}, sort", contract.sort or ())
     return contract
 
 
@@ -154,8 +159,8 @@ def _check_names(place: str, contract: Contract) -> None:
     uses: Sequence[tuple[str, Sequence[str]]] = (
         ("key", contract.key),
         ("replication_key", () if contract.replication_key is None else (contract.replication_key,)),
-        ("sort", [each.column for each in contract.sort]),
-        ("partition", [each.column for each in contract.partition]),
+        ("sort", [each.column for each in contract.sort or ()]),
+        ("partition", [each.column for each in contract.partition or ()]),
     )
     for key, names in uses:
         for name in names if contract.columns else ():

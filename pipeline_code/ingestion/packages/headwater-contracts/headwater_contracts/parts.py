@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -40,10 +41,15 @@ class Column:
 
 @dataclass(frozen=True)
 class SortField:
-    """A column that the rows of a file are sorted by."""
+    """A column that the rows of a file are sorted by. Nulls come first in ascending order unless it says otherwise."""
 
     column: str
     descending: bool = False
+    nulls_first: bool = True
+
+    def __str__(self) -> str:
+        """Return what a contract says, in full: `updated_at desc nulls last`."""
+        return f"{self.column} {'desc' if self.descending else 'asc'} nulls {'first' if self.nulls_first else 'last'}"
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,9 @@ class Quarantine:
         return read >= 100 and quarantined > self.share * read
 
 
+TIMES = ("year", "month", "day", "hour")
 _TRANSFORM = re.compile(r"(year|month|day|hour)\((.+)\)|(bucket|truncate)\(\s*(\d+)\s*,(.+)\)")
+_SORT = re.compile(r"(.+?)(?:\s+(asc|desc))?(?:\s+nulls\s+(first|last))?", re.IGNORECASE | re.DOTALL)
 _DURATION = re.compile(r"(\d+)\s*(m|h|d)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
@@ -115,11 +123,13 @@ def parse_column(place: str, name: Any, value: Any) -> Column:
 
 
 def parse_sort(place: str, value: str) -> SortField:
-    """Return the field of `column` or `column desc`."""
-    column, _, direction = value.rpartition(" ")
-    if column and direction.lower() in {"asc", "desc"}:
-        return SortField(column.strip(), direction.lower() == "desc")
-    return SortField(text(place, value))
+    """Return the field of `column`, `column desc` or `column desc nulls first`; nulls are lower than any value."""
+    found = _SORT.fullmatch(text(place, value))
+    if found is None:
+        raise wrong(place, value, "use column, column desc or column asc nulls last")
+    column, direction, nulls = found.groups()
+    descending = direction is not None and direction.lower() == "desc"
+    return SortField(column, descending, nulls_first=not descending if nulls is None else nulls.lower() == "first")
 
 
 def parse_partition(place: str, value: str) -> PartitionField:
@@ -134,6 +144,23 @@ def parse_partition(place: str, value: str) -> PartitionField:
     if "(" in value:
         raise wrong(place, value, "use column, year|month|day|hour(column), bucket(n, column) or truncate(n, column)")
     return PartitionField(value)
+
+
+def check_partition(place: str, fields: Sequence[PartitionField]) -> None:
+    """Raise ContractError for two fields that cut by the same: one column by two units of time, or twice by one."""
+    seen: dict[tuple[str, str], PartitionField] = {}
+    for field in fields:
+        by = "time" if field.transform in TIMES else field.transform
+        if (other := seen.setdefault((field.column, by), field)) is not field:
+            raise wrong(place, str(field), f"{other} cuts {field.column} already; keep one of them")
+
+
+def check_sort(place: str, fields: Sequence[SortField]) -> None:
+    """Raise ContractError for a column that is named twice."""
+    names = [field.column for field in fields]
+    for field in fields:
+        if names.count(field.column) > 1:
+            raise wrong(place, str(field), f"name {field.column} once")
 
 
 def parse_freshness(place: str, value: Any) -> Freshness:

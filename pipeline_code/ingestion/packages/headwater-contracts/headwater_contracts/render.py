@@ -25,6 +25,9 @@ def render(contract: Contract) -> str:
     lines.append(f"write: {contract.write}")
     if contract.deletes is not Deletes.KEEP:
         lines.append(f"deletes: {contract.deletes}")
+    for key, fields in (("sort", contract.sort), ("partition", contract.partition)):
+        if fields is not None:
+            lines.append(f"{key}: [{', '.join(quoted(str(field)) for field in fields)}]")
     if contract.columns:
         lines += ["columns:", *(f"  {quoted(name)}: {_column(column)}" for name, column in contract.columns.items())]
     return "\n".join(lines) + "\n"

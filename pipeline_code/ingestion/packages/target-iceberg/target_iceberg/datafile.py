@@ -1,9 +1,10 @@
-"""One Parquet data file of an unpartitioned table, encoded row group by row group as its rows arrive."""
+"""One Parquet data file, encoded row group by row group as its rows arrive."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import IO, Any, cast
 from weakref import WeakSet
 
@@ -59,22 +60,29 @@ class Sent:
             self._waited_at = written
 
 
+@dataclass(frozen=True)
+class Place:
+    """Which rows of a table a file holds: the spec, the values of its fields, the order of the rows (None for none)."""
+
+    spec_id: int
+    partition: Record = field(default_factory=Record)
+    sort_order_id: int | None = None
+
+
 class DataFileWriter:
     """Streams batches of one schema to the table's storage, at the path that `name` gets there."""
 
-    def __init__(self, table: Table, name: str, first: pa.RecordBatch) -> None:
-        """Open the file. `first` (not yet written) decides the encodings."""
-        if not table.spec().is_unpartitioned():
-            raise NotImplementedError(f"table {'.'.join(table.name())} is partitioned; the target writes none such")
+    def __init__(self, table: Table, name: str, first: pa.RecordBatch, place: Place) -> None:
+        """Open the file, for rows of `place`. `first` (not yet written) decides the encodings."""
         properties = table.properties
-        self._table = table
+        self._table, self._place = table, place
         self.path = location_of(table, name)
         self._output = table.io.new_output(self.path)
         self._stream = self._output.create(overwrite=True)
         self._sent = Sent(self._stream)
         codec = properties.get("write.parquet.compression-codec", "zstd")
         level = properties.get("write.parquet.compression-level")
-        self._floats = {field.name: Floats() for field in first.schema if pa.types.is_floating(field.type)}
+        self._floats = {each.name: Floats() for each in first.schema if pa.types.is_floating(each.type)}
         self._writer = pq.ParquetWriter(
             cast(IO[Any], self._stream),
             first.schema,
@@ -125,7 +133,7 @@ class DataFileWriter:
         plan = compute_statistics_plan(schema, self._table.properties)
         ids = parquet_path_to_id_mapping(schema)
         statistics = statistics_of(self._writer.writer.metadata, plan, ids, self._floats)
-        return manifest_entry(self._table, self.path, len(self._output), statistics)
+        return manifest_entry(self.path, len(self._output), statistics, self._place)
 
     def abandon(self) -> None:
         """End without the rest of the rows, and delete the file."""
@@ -147,17 +155,18 @@ def location_of(table: Table, name: str) -> str:
     return load_location_provider(table.location(), table.properties).new_data_location(name)
 
 
-def manifest_entry(table: Table, path: str, size: int, statistics: Mapping[str, Any]) -> DataFile:
+def manifest_entry(path: str, size: int, statistics: Mapping[str, Any], place: Place) -> DataFile:
     """Return the entry of a data file of `size` bytes in a manifest."""
-    return DataFile.from_args(
+    entry = DataFile.from_args(
         content=DataFileContent.DATA,
         file_path=path,
         file_format=FileFormat.PARQUET,
-        partition=Record(),
+        partition=place.partition,
         file_size_in_bytes=size,
-        sort_order_id=None,
-        spec_id=table.metadata.default_spec_id,
+        sort_order_id=place.sort_order_id,
         equality_ids=None,
         key_metadata=None,
         **statistics,
     )
+    entry.spec_id = place.spec_id
+    return entry

@@ -19,10 +19,10 @@ from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.schema import Schema, sanitize_column_names
 from pyiceberg.table import Table
 from pyiceberg.table.locations import load_location_provider
-from pyiceberg.typedef import Record
 from pyiceberg.types import LongType, NestedField, StringType
 
-from target_iceberg.datafile import MOST_ROWS_OF_A_GROUP
+from target_iceberg.datafile import MOST_ROWS_OF_A_GROUP, Place
+from target_iceberg.partitioning import unpartitioned
 from target_iceberg.statistics import statistics_of
 from target_iceberg.tables import file_schema
 
@@ -36,29 +36,36 @@ _WHOLE_PATHS = {"write.metadata.metrics.default": "full"}
 
 @dataclass(frozen=True)
 class _Event:
-    """Keys that arrived together: of rows written to the `file`-th file from position `first` on, or of deletions."""
+    """Keys of rows that are in the `file`-th file from position `first` on, or of deletions, and when each arrived."""
 
     keys: pa.RecordBatch
+    arrival: pa.Array
     file: int | None
     first: int
 
 
 class Keys:
-    """The keys of a load in the order of arrival; the last event of a key counts. Held in memory until the commit."""
+    """The keys of a load; of a key the event that arrived last counts. Held in memory until the commit."""
 
     def __init__(self, names: Sequence[str]) -> None:
         """`names` are the key columns as data files call them."""
         self.names = list(names)
         self._events: list[_Event] = []
+        self._arrived = 0
 
-    def written(self, rows: pa.RecordBatch, file: int, first: int) -> None:
+    def arrive(self, rows: int) -> pa.Array:
+        """Return the numbers of rows that arrive now, to hand to `written` when they are."""
+        start, self._arrived = self._arrived, self._arrived + rows
+        return pa.arange(start, self._arrived)
+
+    def written(self, rows: pa.RecordBatch, arrival: pa.Array, file: int, first: int) -> None:
         """Note rows that are in the `file`-th data file from position `first` on."""
-        self._events.append(_Event(rows.select(self.names), file, first))
+        self._events.append(_Event(rows.select(self.names), arrival, file, first))
 
     def deleted(self, rows: pa.RecordBatch) -> None:
         """Note rows that are gone from the source."""
         if rows.num_rows:
-            self._events.append(_Event(rows.select(self.names), None, 0))
+            self._events.append(_Event(rows.select(self.names), self.arrive(rows.num_rows), None, 0))
 
     def distinct(self) -> pa.Table | None:
         """Return each key once; None if there are none."""
@@ -70,7 +77,8 @@ class Keys:
         if ends is None:
             return {}
         numbered, last = ends
-        old = numbered.filter(pc.invert(pc.is_in(numbered.column(_ORDER), value_set=last))).column(_ORDER).to_pylist()
+        replaced = pc.invert(pc.is_in(numbered.column(_ORDER), value_set=last))
+        old = pc.indices_nonzero(replaced).to_pylist()
         found: dict[int, list[int]] = {}
         start, index = 0, 0
         for event in self._events:
@@ -102,7 +110,7 @@ class Keys:
         count = keys.num_rows
         if len(self.names) == 1 and pc.count_distinct(keys.column(0)).as_py() == count:
             return None
-        numbered = keys.append_column(_ORDER, pa.array(range(count), pa.int64()))
+        numbered = keys.append_column(_ORDER, pa.chunked_array([event.arrival for event in self._events], pa.int64()))
         last = numbered.group_by(self.names).aggregate([(_ORDER, "max")]).column(f"{_ORDER}_max")
         return None if len(last) == count else (numbered, last)
 
@@ -114,23 +122,29 @@ class Keys:
 
 
 def equality_deletes(table: Table, name: str, keys: pa.Table) -> DataFile:
-    """Write the file that deletes all older rows with one of `keys`, and return its entry for the manifest."""
+    """Write the file that deletes all older rows with one of `keys`, and return its entry for the manifest.
+
+    It is of the spec without a field, for the older row of a key may be in any partition.
+    """
     schema = sanitize_column_names(table.schema())
     wanted = file_schema(schema)
     types = pa.schema([wanted.field(column) for column in keys.column_names])
     ordered = keys.cast(types).sort_by([(column, "ascending") for column in keys.column_names])
     ids = [schema.find_field(column).field_id for column in keys.column_names]
     kind = _Kind(DataFileContent.EQUALITY_DELETES, schema, ids, table.properties)
-    return _write(table, name, ordered, kind)
+    return _write(table, name, ordered, kind, Place(unpartitioned(table).spec_id))
 
 
-def position_deletes(table: Table, name: str, rows: Mapping[str, Sequence[int]]) -> DataFile:
-    """Write the file that deletes rows by data file and position; return its entry for the manifest."""
+def position_deletes(table: Table, name: str, rows: Mapping[str, Sequence[int]], place: Place) -> DataFile:
+    """Write the file that deletes rows by data file and position; return its entry for the manifest.
+
+    All data files are in the partition that `place` names.
+    """
     ordered = sorted((path, position) for path, positions in rows.items() for position in positions)
     columns = [pa.array([path for path, _ in ordered]), pa.array([position for _, position in ordered], pa.int64())]
     deleted = pa.Table.from_arrays(columns, schema=file_schema(_POSITIONS))
     kind = _Kind(DataFileContent.POSITION_DELETES, _POSITIONS, None, _WHOLE_PATHS)
-    return _write(table, name, deleted, kind)
+    return _write(table, name, deleted, kind, place)
 
 
 @dataclass(frozen=True)
@@ -143,7 +157,7 @@ class _Kind:
     metrics: Mapping[str, str]
 
 
-def _write(table: Table, name: str, rows: pa.Table, kind: _Kind) -> DataFile:
+def _write(table: Table, name: str, rows: pa.Table, kind: _Kind, place: Place) -> DataFile:
     path = load_location_provider(table.location(), table.properties).new_data_location(name)
     output = table.io.new_output(path)
     with output.create(overwrite=True) as stream:
@@ -152,15 +166,16 @@ def _write(table: Table, name: str, rows: pa.Table, kind: _Kind) -> DataFile:
         writer.close()
     plan = compute_statistics_plan(kind.schema, dict(kind.metrics))
     statistics = statistics_of(writer.writer.metadata, plan, parquet_path_to_id_mapping(kind.schema))
-    return DataFile.from_args(
+    entry = DataFile.from_args(
         content=kind.content,
         file_path=path,
         file_format=FileFormat.PARQUET,
-        partition=Record(),
+        partition=place.partition,
         file_size_in_bytes=len(output),
         sort_order_id=None,
-        spec_id=table.metadata.default_spec_id,
         equality_ids=kind.equality_ids,
         key_metadata=None,
         **statistics,
     )
+    entry.spec_id = place.spec_id
+    return entry

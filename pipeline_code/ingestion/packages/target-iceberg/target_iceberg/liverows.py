@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.io.pyarrow import ArrowScan
-from pyiceberg.manifest import DataFileContent
+from pyiceberg.manifest import DataFile, DataFileContent, ManifestEntry
 from pyiceberg.schema import Schema, sanitize_column_names
 from pyiceberg.table import FileScanTask, ManifestGroupPlanner, Table
 
@@ -37,7 +37,7 @@ def rows_of(table: Table, names: Sequence[str], keys: pa.Table, *, others: bool)
     columns = file_schema(sanitize_column_names(key_schema))
     wanted = _unique(keys.cast(columns))
     deletes = [
-        (sequence[entry.data_file.file_path], _read(table, key_schema, FileScanTask(entry.data_file), columns))
+        (entry, _read(table, key_schema, FileScanTask(entry.data_file), columns))
         for entry in entries
         if entry.data_file.content == DataFileContent.EQUALITY_DELETES
     ]
@@ -50,11 +50,19 @@ def rows_of(table: Table, names: Sequence[str], keys: pa.Table, *, others: bool)
         present = _read(table, key_schema, task, columns)
         places = present.append_column(_PLACE, pa.array(range(present.num_rows), pa.int64()))
         found = places.join(wanted, columns.names, join_type="left anti" if others else "left semi")
-        newer = [part for number, part in deletes if number > sequence[task.file.file_path]]
+        newer = [part for entry, part in deletes if _reaches(table, entry, sequence[task.file.file_path], task.file)]
         if newer and found.num_rows:
             found = found.join(_unique(pa.concat_tables(newer)), columns.names, join_type="left anti")
         if found.num_rows:
             yield from _at(_scan(table, table.schema(), task), found.sort_by(_PLACE).column(_PLACE), everything)
+
+
+def _reaches(table: Table, deletes: ManifestEntry, sequence: int, file: DataFile) -> bool:
+    """Whether equality deletes are for a data file: an older one, and of their partition where they have one."""
+    if (deletes.sequence_number or 0) <= sequence:
+        return False
+    spec_id, partition = deletes.data_file.spec_id, deletes.data_file.partition
+    return table.specs()[spec_id].is_unpartitioned() or (spec_id, partition) == (file.spec_id, file.partition)
 
 
 def _scan(table: Table, schema: Schema, task: FileScanTask) -> Iterator[pa.RecordBatch]:

@@ -23,6 +23,7 @@ from target_iceberg.merge import delete_files, kept_rows
 from target_iceberg.mode import WriteMode
 from target_iceberg.orphans import load_of
 from target_iceberg.part import Layout, Part, UnbalancedError, file_name
+from target_iceberg.partitioning import Arrangement, arrange, is_plain
 from target_iceberg.passage import Passage, receive
 from target_iceberg.position import Position, read_position, settled
 from target_iceberg.publish import MODE, RefusedLoadError
@@ -33,6 +34,7 @@ from target_iceberg.tables import ensure_table
 from target_iceberg.types import LOADED_AT
 
 APPEND = WriteMode()
+AS_IT_IS = Arrangement()
 
 
 class Load:
@@ -51,15 +53,17 @@ class Load:
         start: dict[str, Any] | None,
         mode: WriteMode = APPEND,
         keys: tuple[str, ...] = (),
+        arrangement: Arrangement = AS_IT_IS,
     ) -> None:
         """Create or grow the table. `loaded_at` becomes `_loaded_at` of every row.
 
         `start` is the bookmark that the tap says it reads from; None if it says nothing about that. `keys` are the
-        columns by which a merge tells rows apart. What an earlier run left staged is published or dropped first.
+        columns by which a merge tells rows apart, `arrangement` is the layout that the table is to have. What an
+        earlier run left staged is published or dropped first.
         """
         self._catalog, self._namespace, self.table_name = catalog, namespace, name
         self.stream, self._run_id, self._loaded_at, self._start = stream, run_id, loaded_at, start
-        self._mode, self._key_columns = mode, keys
+        self._mode, self._key_columns, self._arrangement = mode, keys, arrangement
         self._seconds = 0.0
         self.received = 0  # rows
         self._numbers = itertools.count()
@@ -114,7 +118,7 @@ class Load:
 
     def place(self, columns: Mapping[str, str]) -> dict[str, Any] | None:
         """Return what others need to store files of this load as `receive` does; None where none could be adopted."""
-        if not self._table.spec().is_unpartitioned():
+        if not is_plain(self._table):
             return None
         return {
             "table": list(self._table.name()),
@@ -328,7 +332,8 @@ class Load:
 
     def _use(self, schema: Schema) -> None:
         wanted = self._mode.schema(self.stream, schema, self._key_columns)
-        self._table: Table = ensure_table(self._catalog, self._namespace, self.table_name, wanted)
+        table = ensure_table(self._catalog, self._namespace, self.table_name, wanted)
+        self._table: Table = arrange(table, self._arrangement, merges=self._mode.merges)
         self._layout = Layout.of(self._table, self._key_columns)
 
     def _prepared(self) -> Change:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.manifest import DataFile
 
+from target_iceberg.datafile import Place
 from target_iceberg.deletes import Keys, equality_deletes, position_deletes
 from target_iceberg.liverows import rows_of
 from target_iceberg.mode import DELETED_AT, WriteMode
@@ -63,6 +64,8 @@ def delete_files(
 ) -> list[DataFile]:
     """Write the delete files of a load whose data files are `files`, by number; most loads have one or none.
 
+    Rows that a later one of the same load replaces go by one file a partition.
+
     `older_rows`: the table keeps rows of older snapshots, which the load's keys replace.
     """
     written = []
@@ -70,6 +73,9 @@ def delete_files(
     if replaced is not None:
         written.append(equality_deletes(layout.table, new_name(), replaced))
     if superseded := keys.superseded():
-        by_path = {files[number].file_path: positions for number, positions in superseded.items()}
-        written.append(position_deletes(layout.table, new_name(), by_path))
+        places: dict[Place, dict[str, list[int]]] = {}
+        for number, positions in superseded.items():
+            file = files[number]
+            places.setdefault(Place(file.spec_id, file.partition), {})[file.file_path] = positions
+        written += [position_deletes(layout.table, new_name(), rows, place) for place, rows in places.items()]
     return written

@@ -12,12 +12,18 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.schema import sanitize_column_names
 from pyiceberg.table import Table
 
-from target_iceberg.datafile import DataFileWriter
+from target_iceberg.clustering import BUFFER_BYTES, Clustering, Held
+from target_iceberg.datafile import DataFileWriter, Place
 from target_iceberg.deletes import Keys
 from target_iceberg.mode import DELETED_AT, WriteMode
+from target_iceberg.partitioning import is_plain
 from target_iceberg.removal import remove
 from target_iceberg.tables import file_schema
 from target_iceberg.types import LOADED_AT
+
+MOST_FILES = 10_000
+"""Files that a part of a load may cut its rows into: more are a partition too fine, and slow for every reader."""
+_ARRIVAL = "headwater arrival"
 
 
 class UnbalancedError(ValueError):
@@ -39,20 +45,27 @@ def file_name(load: int, run_id: str, number: int, kind: str = "") -> str:
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of a table: by their own names, and as data files have them; its key's; bytes of a full file."""
+    """The columns of a table: by their own names, and as data files have them; its key's; bytes of a full file.
+
+    `clustering` is None where a file may hold any rows; its place in the table is then `place`.
+    """
 
     table: Table
     names: tuple[str, ...]
     files: pa.Schema
     keys: tuple[str, ...]
     target_bytes: int
+    place: Place
+    clustering: Clustering | None
 
     @classmethod
     def of(cls, table: Table, keys: tuple[str, ...]) -> Layout:
         """Return the layout that a table has now. Names in files may be encoded by sanitize_column_names."""
         target_bytes = int(table.properties.get("write.target-file-size-bytes", 256 << 20))
         names = tuple(field.name for field in table.schema().fields)
-        return cls(table, names, file_schema(sanitize_column_names(table.schema())), keys, target_bytes)
+        clustering = None if is_plain(table) else Clustering.of(table)
+        files = file_schema(sanitize_column_names(table.schema()))
+        return cls(table, names, files, keys, target_bytes, Place(table.spec().spec_id), clustering)
 
     @property
     def columns(self) -> pa.Schema:
@@ -120,6 +133,7 @@ class Part:
         self._number, self._rows = 0, 0
         self.stored, self.removed = 0, 0
         """Rows that were put into files; rows that only said which rows are gone."""
+        self._held = None if layout.clustering is None else Held(layout.clustering)
         self.files: dict[int, DataFile] = {}
         self.bare_deletions: list[pa.RecordBatch] = []
 
@@ -157,17 +171,36 @@ class Part:
         if rows.num_rows == 0:
             return
         self._layout.check(rows)
+        arrival = None if self._keys is None else self._keys.arrive(rows.num_rows)
+        if self._held is None:
+            self._write(rows, arrival, self._layout.place)
+            return
+        self._held.add(rows if arrival is None else rows.append_column(_ARRIVAL, arrival))
+        if self._held.is_full:
+            self._write_held(self._held, everything=False)
+
+    def _write_held(self, held: Held, *, everything: bool) -> None:
+        """Write files of those rows whose turn it is."""
+        for place, batches in held.take(everything=everything):
+            for rows in batches:
+                arrival = None if self._keys is None else rows.column(_ARRIVAL)
+                self._write(rows.select(self._layout.files.names), arrival, place)
+            self._finish()
+
+    def _write(self, rows: pa.RecordBatch, arrival: pa.Array | None, place: Place) -> None:
         if self._writer is None:
+            if self._held is not None and len(self.files) >= MOST_FILES:
+                raise ValueError(_too_many_files(self._layout.table))
             name, self._number = self._new_name()
             self._rows = 0
-            self._writer = DataFileWriter(self._layout.table, name, rows)
-        if self._keys is not None:
-            self._keys.written(rows, self._number, self._rows)
+            self._writer = DataFileWriter(self._layout.table, name, rows, place)
+        if self._keys is not None and arrival is not None:
+            self._keys.written(rows, arrival, self._number, self._rows)
         self._writer.write(rows)
         self._rows += rows.num_rows
         self.stored += rows.num_rows
         if self._writer.bytes_written >= self._layout.target_bytes:
-            self.close()
+            self._finish()
 
     def adopt(self, number: int, file: DataFile) -> None:
         """Add a file that is stored already."""
@@ -175,7 +208,12 @@ class Part:
         self.stored += file.record_count
 
     def close(self) -> None:
-        """Finish the open file. UnbalancedError where it does not hold the rows that were put into it."""
+        """Write what is held, finish the open file. UnbalancedError where one does not hold what was put into it."""
+        if self._held is not None:
+            self._write_held(self._held, everything=True)
+        self._finish()
+
+    def _finish(self) -> None:
         if self._writer is not None:
             writer, self._writer = self._writer, None
             self.files[self._number] = file = writer.close()
@@ -184,12 +222,22 @@ class Part:
 
     def abandon(self) -> None:
         """Delete the open file and all others."""
+        if self._held is not None:
+            self._held.drop()
         if self._writer is not None:
             writer, self._writer = self._writer, None
             writer.abandon()
         for file in self.files.values():
             remove(self._layout.table.io, file.file_path)
         self.files = {}
+
+
+def _too_many_files(table: Table) -> str:
+    return (
+        f"table {'.'.join(table.name())}: the load would write more than {MOST_FILES} files, because each "
+        f"{BUFFER_BYTES >> 20} MiB of its rows are in so many partitions. Nothing was committed: say a coarser "
+        "`partition` in the contract (month in place of day, fewer buckets), or none"
+    )
 
 
 def _runs(mask: pa.Array) -> list[tuple[int, int, bool]]:

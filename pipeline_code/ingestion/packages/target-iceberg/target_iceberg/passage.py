@@ -15,8 +15,9 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.schema import sanitize_column_names
 from pyiceberg.table import Table
 
-from target_iceberg.datafile import Sent, location_of, manifest_entry
+from target_iceberg.datafile import Place, Sent, location_of, manifest_entry
 from target_iceberg.footer import MAGIC, TAIL_BYTES, with_field_ids
+from target_iceberg.partitioning import is_plain
 from target_iceberg.pipe import BrokenStreamError
 from target_iceberg.removal import remove
 from target_iceberg.statistics import statistics_of
@@ -93,8 +94,8 @@ class Passage:
     @property
     def misfit(self) -> str | None:
         """Why the file can't be part of the table as it is; None if it can."""
-        if not self._table.spec().is_unpartitioned():
-            return "the table is partitioned"
+        if not is_plain(self._table):
+            return "the table is partitioned or sorted"
         fields = _fields(self.metadata)
         if any(_FIELD_ID not in (fields[name].metadata or {}) for name in self._ids if name in fields):
             return "its columns have no field ids: the footer is larger than what is held back of a file"
@@ -117,7 +118,7 @@ class Passage:
         """Return the file's entry for a manifest, with the statistics of its columns; bounds in the table's types."""
         plan = compute_statistics_plan(sanitize_column_names(self._table.schema()), self._table.properties)
         statistics = statistics_of(self.metadata, plan, self._ids)
-        return manifest_entry(self._table, self.path, len(self._output), statistics)
+        return manifest_entry(self.path, len(self._output), statistics, Place(self._table.metadata.default_spec_id))
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows, without the columns that the tap does not send itself."""

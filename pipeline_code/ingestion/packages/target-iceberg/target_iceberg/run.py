@@ -23,6 +23,7 @@ from target_iceberg.findings import DriftError, Finding, of_failure
 from target_iceberg.intake import Intake, Refusal
 from target_iceberg.load import Load
 from target_iceberg.mode import WriteMode
+from target_iceberg.partitioning import Arrangement
 from target_iceberg.position import settled
 from target_iceberg.publish import together
 from target_iceberg.quarantine import Rejected
@@ -100,6 +101,7 @@ class Run:
             start=settled(before) if announces(before) else None,
             mode=WriteMode(contract.write, contract.deletes),
             keys=planned.keys,
+            arrangement=Arrangement.of(contract),
         )
         return self._loads[stream]
 

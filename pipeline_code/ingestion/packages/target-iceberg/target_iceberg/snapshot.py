@@ -37,7 +37,7 @@ from pyiceberg.table.update import (
     UpdatesAndRequirements,
 )
 from pyiceberg.table.update.snapshot import _FastAppendFiles, _ManifestMergeManager
-from pyiceberg.typedef import TableVersion
+from pyiceberg.typedef import Record, TableVersion
 from pyiceberg.types import IntegerType, ListType, NestedField, StructType
 from pyiceberg.utils.properties import property_as_int
 
@@ -45,6 +45,8 @@ RETRIES = 10
 """How often a commit is tried again, where the table's `commit.retry.num-retries` does not say."""
 EQUALITY_IDS = 135
 """Field id of `equality_ids` in the Iceberg specification."""
+_PARTITION = 3
+"""Place of the partition among a data file's fields in pyiceberg."""
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 10.0
 
@@ -122,7 +124,7 @@ class LoadSnapshot(_FastAppendFiles):
             branch=None if staged else MAIN_BRANCH,
         )
         self._change = change
-        self._added_data_files = [*change.data, *change.deletes]  # what the summary counts
+        self._added_data_files = [_counted(file) for file in (*change.data, *change.deletes)]
 
     def updates(self) -> UpdatesAndRequirements:
         """Write the manifests; return what is to be committed, on condition that the current snapshot stays."""
@@ -134,8 +136,8 @@ class LoadSnapshot(_FastAppendFiles):
         self._clean_all_uncommitted()
 
     def _manifests(self) -> list[ManifestFile]:
-        data = [self._added(self, self._change.data)] if self._change.data else []
-        deletes = [self._added(_Deletes(self), self._change.deletes)] if self._change.deletes else []
+        data = self._added(self, self._change.data)
+        deletes = self._added(_Deletes(self), self._change.deletes)
         older = self._existing_manifests()
         if self._change.replaces:
             return [*data, *deletes, *self._removed(older)]
@@ -143,18 +145,25 @@ class LoadSnapshot(_FastAppendFiles):
         deletes += [each for each in older if each.content == ManifestContent.DELETES]
         return [*self._merged(self, data), *self._merged(_Deletes(self), deletes)]
 
-    def _added(self, manifests: LoadSnapshot | _Deletes, files: Sequence[DataFile]) -> ManifestFile:
-        with manifests.new_manifest_writer(self._transaction.table_metadata.spec()) as writer:
-            for file in files:
-                entry = ManifestEntry.from_args(
-                    status=ManifestEntryStatus.ADDED,
-                    snapshot_id=self._snapshot_id,
-                    sequence_number=None,  # inherited: that of this snapshot
-                    file_sequence_number=None,
-                    data_file=file,
-                )
-                writer.add(entry)
-        return writer.to_manifest_file()
+    def _added(self, manifests: LoadSnapshot | _Deletes, files: Sequence[DataFile]) -> list[ManifestFile]:
+        """Return the manifests of new files: one for each spec that files were written for."""
+        written = []
+        for spec_id in sorted({file.spec_id for file in files}):
+            with manifests.new_manifest_writer(self.spec(spec_id)) as writer:
+                for file in files:
+                    if file.spec_id == spec_id:
+                        writer.add(self._entry(file))
+            written.append(writer.to_manifest_file())
+        return written
+
+    def _entry(self, file: DataFile) -> ManifestEntry:
+        return ManifestEntry.from_args(
+            status=ManifestEntryStatus.ADDED,
+            snapshot_id=self._snapshot_id,
+            sequence_number=None,  # inherited: that of this snapshot
+            file_sequence_number=None,
+            data_file=file,
+        )
 
     def _removed(self, older: Sequence[ManifestFile]) -> list[ManifestFile]:
         """Return manifests that mark every live file of `older` as deleted, data and delete files apart."""
@@ -170,7 +179,7 @@ class LoadSnapshot(_FastAppendFiles):
                 for entry in entries:
                     writer.delete(entry)
             written.append(writer.to_manifest_file())
-            self._deleted_data_files.update(entry.data_file for entry in entries)
+            self._deleted_data_files.update(_counted(entry.data_file) for entry in entries)
         return written
 
     def _merged(self, manifests: LoadSnapshot | _Deletes, files: list[ManifestFile]) -> list[ManifestFile]:
@@ -182,6 +191,14 @@ class LoadSnapshot(_FastAppendFiles):
             snapshot_producer=manifests,  # type: ignore[arg-type]
         )
         return merger.merge_manifests(files)
+
+
+def _counted(file: DataFile) -> DataFile:
+    """Return a file as the summary counts it: pyiceberg would name its partition by the default spec, not its own."""
+    bare = DataFile(*(file[number] for number in range(len(file))))
+    bare[_PARTITION] = Record()
+    bare.spec_id = file.spec_id
+    return bare
 
 
 class _Deletes:

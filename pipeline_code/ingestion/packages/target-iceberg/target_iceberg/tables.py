@@ -14,7 +14,9 @@ from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 
+from target_iceberg import partitioning
 from target_iceberg.drift import Plan, plan
+from target_iceberg.mode import WriteMode
 from target_iceberg.types import widened
 
 TABLE_PROPERTIES = {
@@ -93,10 +95,13 @@ def planned_table(
 ) -> Plan:
     """Return how a stream is stored, after giving columns of its table the names that the contract has decided for.
 
-    Nothing else of the table is changed yet. Raises what `plan` raises.
+    Nothing else of the table is changed yet. Raises what `plan` raises, and ContractError for a layout that the
+    columns can't have.
     """
     table = load_or_none(catalog, namespace, contract.table)
     found = plan(contract, schema, keys, None if table is None else table.schema())
+    columns = WriteMode(contract.write, contract.deletes).schema(contract.stream, found.schema, found.keys)
+    partitioning.check(contract, columns, table, found.renames)
     if table is not None and found.renames:
         rename(table, found.renames, {field.name: field.doc or "" for field in found.schema.fields})
     return found
