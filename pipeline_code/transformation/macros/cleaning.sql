@@ -1,19 +1,3 @@
-{#- 1 for the version of a row that counts: the last change, and of equal changes the one that was loaded last. -#}
-{% macro version_rank(key) -%}
-    row_number() over (partition by {{ key }} order by updated_at desc, _loaded_at desc)
-{%- endmacro %}
-
-{#- The same for an object of Stripe, which carries no time of change: the version that was loaded last. A load has one
-    version of each object. -#}
-{% macro load_rank() -%}
-    row_number() over (partition by id order by _loaded_at desc)
-{%- endmacro %}
-
-{#- The same for an object of Salesforce: the last change, deletions included. -#}
-{% macro modstamp_rank() -%}
-    row_number() over (partition by id order by systemmodstamp desc, _loaded_at desc)
-{%- endmacro %}
-
 {#- Text without outer or doubled blanks; null when nothing is left. -#}
 {% macro clean_text(column) -%}
     nullif(trim(regexp_replace({{ column }}, '\s+', ' ')), '')

@@ -4,11 +4,15 @@
 
 -- depends_on: {{ ref('daily_sales') }} {{ ref('daily_orders') }} {{ ref('product_sales') }}
 
+{%- set newest = 'row(_loaded_at, coalesce({}, 0), coalesce(updated_at, from_unixtime(0)))' %}
 with raw_orders as (
     select
         order_id,
-        max_by(row(status, ordered_at), row(updated_at, _loaded_at)) as latest
-    from {{ source('raw', 'orders') }}
+        max_by(
+            row(status, ordered_at, {{ deleted_at('shop', 'orders') }}),
+            {{ newest.format(log_position('shop', 'orders')) }}
+        ) as latest
+    from {{ source('shop', 'orders') }}
     group by order_id
 ),
 
@@ -16,9 +20,13 @@ raw_items as (
     select
         order_item_id,
         max_by(
-            row(order_id, quantity, unit_price, discount_amount, returned_quantity), row(updated_at, _loaded_at)
+            row(
+                order_id, quantity, unit_price, discount_amount, returned_quantity,
+                {{ deleted_at('shop', 'order_items') }}
+            ),
+            {{ newest.format(log_position('shop', 'order_items')) }}
         ) as latest
-    from {{ source('raw', 'order_items') }}
+    from {{ source('shop', 'order_items') }}
     group by order_item_id
 ),
 
@@ -31,7 +39,10 @@ raw_months as (
         ) as refunds
     from raw_items as items
     inner join raw_orders as orders on items.latest[1] = orders.order_id
-    where lower(trim(orders.latest[1])) <> 'cancelled'
+    where
+        lower(trim(orders.latest[1])) <> 'cancelled'
+        and orders.latest[3] is null
+        and items.latest[6] is null
     group by date_trunc('month', cast(orders.latest[2] at time zone 'UTC' as date))
 ),
 

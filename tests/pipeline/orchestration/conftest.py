@@ -16,6 +16,7 @@ IMAGE = REPOSITORY / "pipeline_code" / "orchestration"
 # Before the first import of the definitions: their assets are made of the contracts.
 os.environ["HEADWATER_CONTRACTS"] = str(REPOSITORY / "pipeline_code" / "ingestion" / "contracts")
 PLACES = {"TRINO_HOST": "trino", "TRINO_PORT": "8080", "TRINO_USER": "dbt", "LAKE_CATALOG": "lake"}
+PLACES |= {"HEADWATER_PRODUCTION": "1"}  # as in run pods
 
 
 @pytest.fixture(scope="session")

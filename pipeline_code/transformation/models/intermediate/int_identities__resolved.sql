@@ -1,3 +1,5 @@
+{{ config(unique_key=['source_system', 'account_id']) }}
+
 -- Each account of each system finds its party by the first rule that applies; rules are not chained.
 with shop as (
     select

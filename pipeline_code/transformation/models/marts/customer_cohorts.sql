@@ -1,3 +1,5 @@
+{{ config(unique_key=['cohort_month', 'months_since_first']) }}
+
 with orders as (
     select
         *,

@@ -1,3 +1,5 @@
+{{ config(unique_key=['order_date', 'channel']) }}
+
 select
     order_date,
     channel,
@@ -8,7 +10,7 @@ select
     cast(sum(gross_revenue) as decimal(18, 2)) as gross_revenue,
     cast(sum(refunds) as decimal(18, 2)) as refunds,
     cast(sum(net_revenue) as decimal(18, 2)) as net_revenue,
-    cast(sum(gross_revenue) / count(*) as decimal(12, 2)) as average_order_value
+    cast(sum(net_revenue) / count(*) as decimal(12, 2)) as average_order_value
 from {{ ref('fct_orders') }}
 where status <> 'cancelled'
 group by 1, 2

@@ -1,3 +1,5 @@
+{{ config(unique_key=['order_date', 'channel', 'category']) }}
+
 select
     orders.order_date,
     orders.channel,

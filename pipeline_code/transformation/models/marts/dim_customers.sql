@@ -1,12 +1,16 @@
+{{ config(unique_key='customer_key') }}
+
 with versions as (
     select
         *,
-        row_number() over (partition by customer_id order by dbt_valid_from) as version_number
-    from {{ ref('customers_history') }}
+        row_number() over (partition by customer_id order by valid_from) as version_number
+    from {{ ref('int_customers__history') }}
 )
 
 select
-    dbt_scd_id as customer_key,
+    lower(
+        to_hex(md5(to_utf8(cast(customer_id as varchar) || '|' || cast(valid_from at time zone 'UTC' as varchar))))
+    ) as customer_key,
     customer_id,
     version_number,
     email,
@@ -18,7 +22,8 @@ select
     marketing_opt_in,
     created_at,
     -- The first version seen holds since the customer exists: orders of before the platform's first load find it.
-    if(version_number = 1, least(created_at, dbt_valid_from), dbt_valid_from) as valid_from,
-    dbt_valid_to as valid_to,
-    dbt_valid_to is null as is_current
+    if(version_number = 1, least(created_at, valid_from), valid_from) as valid_from,
+    valid_to,
+    valid_to is null as is_current,
+    deleted_at
 from versions

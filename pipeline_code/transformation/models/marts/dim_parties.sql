@@ -1,3 +1,5 @@
+{{ config(unique_key='party_id') }}
+
 with identities as (
     select * from {{ ref('int_identities__resolved') }}
 ),

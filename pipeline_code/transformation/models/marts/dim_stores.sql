@@ -1,3 +1,5 @@
+{{ config(unique_key='store_id') }}
+
 select
     store_id,
     name,

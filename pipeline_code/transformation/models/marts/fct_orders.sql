@@ -1,14 +1,5 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='merge',
-        unique_key='order_id',
-        on_schema_change='append_new_columns'
-    )
-}}
+{{ config(unique_key='order_id') }}
 
--- Each row carries the load times of the order and of its items that it was made from. A run merges the orders
--- whose load times moved, however old they are, and those that gained or lost the place of first order.
 with orders as (
     select
         *,
@@ -76,12 +67,3 @@ select
     priced._order_loaded_at,
     priced._items_loaded_at
 from priced
-{% if is_incremental() %}
-left join {{ this }} as known on priced.order_id = known.order_id
-where
-    known.order_id is null
-    or known.is_first_order <> priced.is_first_order
-    or known.items <> priced.items
-    or known._order_loaded_at <> priced._order_loaded_at
-    or known._items_loaded_at is distinct from priced._items_loaded_at
-{% endif %}

@@ -1,3 +1,5 @@
+{{ config(unique_key='line_item_id') }}
+
 select
     items.line_item_id,
     items.opportunity_id,

@@ -1,3 +1,5 @@
+{{ config(unique_key='order_id') }}
+
 -- Web and app orders are paid through Stripe when they are made, an order in a store is paid at its till.
 with orders as (
     select
@@ -11,8 +13,8 @@ payments as (
     select
         order_id,
         min(charge_id) as charge_id,
-        sum(if(payment_type = 'charge', amount, 0)) as charged,
-        sum(if(payment_type = 'refund', -amount, 0)) as refunded,
+        sum(if(payment_type in ('charge', 'charge reversal'), amount, 0)) as charged,
+        sum(if(payment_type in ('refund', 'refund reversal'), -amount, 0)) as refunded,
         sum(if(payment_type = 'dispute', -amount, 0)) as disputed,
         sum(fee) as fees,
         sum(net) as received,

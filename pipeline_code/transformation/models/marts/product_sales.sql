@@ -1,3 +1,5 @@
+{{ config(unique_key=['order_month', 'product_id']) }}
+
 select
     cast(date_trunc('month', orders.order_date) as date) as order_month,
     items.product_id,

@@ -1,3 +1,5 @@
+{{ config(unique_key=['revenue_month', 'channel']) }}
+
 with retail as (
     select
         cast(date_trunc('month', order_date) as date) as revenue_month,

@@ -1,39 +1,23 @@
 {{ config(materialized='view') }}
 
-with loads as (
-    {% for source_name, stream in [
-        ('shop', 'customers'),
-        ('shop', 'orders'),
-        ('shop', 'order_items'),
-        ('stripe', 'stripe_charges'),
-        ('stripe', 'stripe_balance_transactions'),
-        ('salesforce', 'salesforce_opportunities'),
-        ('salesforce', 'salesforce_opportunity_line_items'),
-    ] %}
-    {{ 'union all' if not loop.first }}
-    select
-        '{{ source_name }}' as source,
-        max(_loaded_at) as loaded_at
-    from {{ source('raw', stream) }}
-    {% endfor %}
-),
-
-newest as (
+-- A source is as fresh as its stream that was read longest ago: loads that brought no rows count.
+with streams as (
     select
         source,
-        max(loaded_at) as loaded_at
-    from loads
-    group by source
+        loaded_at,
+        case
+            when loaded_at is null then 3
+            when date_diff('minute', loaded_at, current_timestamp) > fail_after_minutes then 2
+            when date_diff('minute', loaded_at, current_timestamp) > warn_after_minutes then 1
+            else 0
+        end as severity
+    from {{ this.database }}.{{ this.schema }}.stream_loads
 )
 
 select
     source,
-    loaded_at,
-    date_diff('minute', loaded_at, current_timestamp) as age_minutes,
-    case
-        when loaded_at is null then 'never loaded'
-        when loaded_at > current_timestamp - interval '2' hour then 'fresh'
-        when loaded_at > current_timestamp - interval '24' hour then 'late'
-        else 'stale'
-    end as state
-from newest
+    min(loaded_at) as loaded_at,
+    date_diff('minute', min(loaded_at), current_timestamp) as age_minutes,
+    element_at(array['fresh', 'late', 'stale', 'never loaded'], max(severity) + 1) as state
+from streams
+group by source

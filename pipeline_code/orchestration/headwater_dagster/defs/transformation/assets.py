@@ -10,7 +10,12 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from headwater_dagster.dbt_groups import Group
 from headwater_dagster.dbt_results import read_failure
-from headwater_dagster.defs.transformation import project
+from headwater_dagster.defs.ingestion.resources import Lake
+from headwater_dagster.defs.ingestion.streams import connected
+from headwater_dagster.defs.transformation import project, records
+
+FULL_REFRESH = "headwater/full-refresh"
+"""Tag of a run that makes every table anew: with the value true."""
 
 
 class Translator(DagsterDbtTranslator):
@@ -33,14 +38,14 @@ def models_of(group: Group) -> dg.AssetsDefinition:
         retry_policy=dg.RetryPolicy(max_retries=1, delay=20, backoff=dg.Backoff.EXPONENTIAL),
         pool="lake_writers",
     )
-    def build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+    def build(context: dg.AssetExecutionContext, dbt: DbtCliResource, lake: Lake) -> Iterator[Any]:
         """Build the selected models in dependency order, each followed by its tests."""
-        yield from built(context, dbt)
+        yield from built(context, dbt, lake)
 
     return build
 
 
-def built(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+def built(context: dg.AssetExecutionContext, dbt: DbtCliResource, lake: Lake) -> Iterator[Any]:
     """Run dbt for what the step has to build. Unit tests are left out: they test the code, which CI does, not the data.
 
     The group's selection names its tests: those that also touch models of another group belong to one of the two.
@@ -50,6 +55,8 @@ def built(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[An
     command = ["build", "--exclude-resource-type", "unit_test"]
     if is_whole(context.assets_def):
         command += ["--indirect-selection", "empty"]
+    if context.run.tags.get(FULL_REFRESH) == "true":
+        command += ["--full-refresh"]
     invocation = dbt.cli(command, context=context, target_path=folder)
     try:
         yield from invocation.stream()
@@ -57,8 +64,14 @@ def built(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[An
         failure = read_failure(invocation.get_artifact("run_results.json")) if results_written(folder) else None
         if failure is None:
             raise
-        again = 'make dbt a="build --select …" repeats a part by hand'
+        again = 'make dbt a="build --select …" repeats a part by hand, in schemas of your own'
         raise dg.Failure(f"{failure}\n{again}", allow_retries=failure.may_pass_again) from error
+    finally:
+        if results_written(folder):
+            found = invocation.get_artifact("run_results.json")
+            tests = records.outcome_statements(found, invocation.manifest["nodes"])
+            loads = records.load_statements(records.last_loads(context.instance, connected()))
+            records.record(lake.query, (*tests, *loads), context.log.warning)
 
 
 def is_whole(assets: dg.AssetsDefinition) -> bool:
