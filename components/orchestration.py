@@ -22,7 +22,7 @@ from components.trino.clients import certificate_mounts
 WEBSERVER_PORT = 3000
 CODE_PORT = 4000
 VERSION = "1.13.27"
-TRINO_USER = "dbt"
+TRINO_USER, TRINO_DEVELOPER = "dbt", "developer"
 ENVIRONMENT = "dagster-environment"
 UNCONNECTED = "HEADWATER_UNCONNECTED_SOURCES"
 DEFINITIONS = "headwater_dagster.definitions"
@@ -72,6 +72,8 @@ class Orchestration(pulumi.ComponentResource):
             passwords["SHOP_PASSWORD"] = args.source.password
         if args.engine.passwords:
             passwords["TRINO_PASSWORD"] = args.engine.passwords[TRINO_USER]
+            # For builds by hand, which are kept to schemas of their own.
+            passwords["TRINO_DEVELOPER_PASSWORD"] = args.engine.passwords[TRINO_DEVELOPER]
         known = {**environment, "HEADWATER_NAMESPACE": args.platform.namespace, "DAGSTER_CURRENT_IMAGE": image}
         shared: tuple[pulumi.Resource, ...] = (
             workloads.config_map(ENVIRONMENT, identity, known, child),

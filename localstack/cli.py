@@ -147,7 +147,7 @@ COMMANDS = (
     Command("password", "the password of a Superset user", "make password u=viewer", _password),
     Command("run", "run the pipeline and show its progress", "make run"),
     Command("trino", "SQL prompt, or one query", 'make trino q="select 1"', _trino),
-    Command("dbt", "dbt in the platform", 'make dbt a="test"', _arguments),
+    Command("dbt", "dbt in the platform, in schemas of your own", 'make dbt a="build"', _arguments),
     Command("meltano", "meltano in the platform, as a Job", 'make meltano a="run …"', _arguments),
     Command("quarantine", "rows that could not be stored", "make quarantine replay=orders", _quarantine),
     Command("source", "your own sources: list, add, remove", "make source add=postgres://… or ./folder", _source),

@@ -127,7 +127,7 @@ def farewell() -> str:
         "",
         f"Dashboard: {endpoint('superset').url}superset/dashboard/petco-executive/",
         "  log in as admin, editor or viewer; `make password u=viewer` shows the password (u=admin is the default)",
-        'Next:      make status | make trino | make shop rate=50 | make run | make dbt a="test" | make help',
+        'Next:      make status | make trino | make shop rate=50 | make run | make dbt a="build" | make help',
         "Undo:      make down stops it and keeps the data; make destroy takes everything off this machine",
     ]
     if context() is not None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 
 from localstack.endpoints import ENDPOINTS, endpoint
@@ -122,11 +125,12 @@ def words(chosen: argparse.Namespace, example: str) -> list[str]:
 
 
 def dbt(chosen: argparse.Namespace, home: Home) -> int:
-    """Run dbt in Dagster's code server."""
-    arguments = words(chosen, "build --select marts")
+    """Run dbt in Dagster's code server, which builds schemas of the developer's own: production is Dagster's runs'."""
+    arguments = words(chosen, "build")
+    name = developer(os.environ)
     terminal = ["-it"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     script = (
-        f"cd {DBT_FOLDER} && export DBT_TARGET_PATH=${{TMPDIR:-/tmp}}/dbt/target "
+        f"cd {DBT_FOLDER} && export HEADWATER_DEVELOPER={name} DBT_TARGET_PATH=${{TMPDIR:-/tmp}}/dbt/target "
         'DBT_LOG_PATH=${TMPDIR:-/tmp}/dbt/logs && exec dbt "$@"'
     )
     return (
@@ -134,6 +138,15 @@ def dbt(chosen: argparse.Namespace, home: Home) -> int:
         .require()
         .call("exec", *terminal, "-n", "headwater", "deploy/dagster-code", "--", "sh", "-c", script, "dbt", *arguments)
     )
+
+
+def developer(environment: Mapping[str, str]) -> str:
+    """Return whose schemas dbt builds: HEADWATER_DEVELOPER, a person or a branch, else who is logged in.
+
+    Lower-case letters, digits and underscores; other characters become underscores.
+    """
+    name = environment.get("HEADWATER_DEVELOPER") or environment.get("SUDO_USER") or getpass.getuser()
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "nobody"
 
 
 def meltano(chosen: argparse.Namespace, home: Home) -> int:

@@ -7,33 +7,38 @@ from typing import Any
 
 from components.connections import LAKE
 
-ADMIN, PIPELINE, DASHBOARDS = "admin", "dbt", "superset"
+ADMIN, PIPELINE, DASHBOARDS, DEVELOPER = "admin", "dbt", "superset", "developer"
 # Ingestion and the sources never ask Trino, so they have no login.
-USERS = (ADMIN, PIPELINE, DASHBOARDS)
+USERS = (ADMIN, PIPELINE, DASHBOARDS, DEVELOPER)
 # What a node calls itself when it shows a token signed with the shared secret. No login can have this name.
 NODE = "<internal>"
 RAW = "raw"
 BUILT = ("staging", "intermediate", "marts", "snapshots")
 SERVED = "marts"
+# Where developers and branches build: dev_<name>_marts and so on (pipeline_code/transformation/profiles.yml).
+DEVELOPMENT = "dev_.*"
 # DATA_DEFINITION is Trino's word for USE, SET SESSION and CALL too; tables are kept by the access rules.
 DASHBOARD_QUERIES = ("SELECT", "DESCRIBE", "EXPLAIN", "DATA_DEFINITION")
+DEVELOPER_QUERIES = (*DASHBOARD_QUERIES, "INSERT", "DELETE", "UPDATE", "MERGE")
 OWNER = ["SELECT", "INSERT", "DELETE", "UPDATE", "OWNERSHIP", "GRANT_SELECT"]
 
 
 def rules() -> str:
     """Return the coordinator's file-based access rules: the first rule that matches decides, no match is a refusal.
 
-    The pipeline reads raw and owns what dbt builds; dashboards read the marts; the administrator may do everything.
+    The pipeline reads raw and owns what dbt builds; dashboards read the marts; developers read all of it and own schemas
+    of their own; the administrator may do everything.
     Regular expressions match whole names.
     """
     built = "|".join(BUILT)
-    others = f"{PIPELINE}|{DASHBOARDS}"
+    others = f"{PIPELINE}|{DASHBOARDS}|{DEVELOPER}"
     return _json(
         {
             "catalogs": [
                 {"user": ADMIN, "allow": "all"},
                 {"user": PIPELINE, "catalog": LAKE, "allow": "all"},
                 {"user": DASHBOARDS, "catalog": LAKE, "allow": "read-only"},
+                {"user": DEVELOPER, "catalog": LAKE, "allow": "all"},
                 {"user": others, "catalog": "system", "allow": "read-only"},
                 # Without a rule of its own everybody may use the catalog `system`.
                 {"catalog": "system", "allow": "none"},
@@ -41,6 +46,7 @@ def rules() -> str:
             "schemas": [
                 {"user": ADMIN, "owner": True},
                 {"user": PIPELINE, "catalog": LAKE, "schema": built, "owner": True},
+                {"user": DEVELOPER, "catalog": LAKE, "schema": DEVELOPMENT, "owner": True},
             ],
             "tables": [
                 {"user": ADMIN, "privileges": OWNER},
@@ -48,6 +54,8 @@ def rules() -> str:
                 {"user": PIPELINE, "catalog": LAKE, "schema": RAW, "privileges": ["SELECT", "GRANT_SELECT"]},
                 {"user": PIPELINE, "catalog": LAKE, "schema": built, "privileges": OWNER},
                 {"user": DASHBOARDS, "catalog": LAKE, "schema": SERVED, "privileges": ["SELECT"]},
+                {"user": DEVELOPER, "catalog": LAKE, "schema": DEVELOPMENT, "privileges": OWNER},
+                {"user": DEVELOPER, "catalog": LAKE, "schema": f"{RAW}|{built}", "privileges": ["SELECT"]},
                 {"user": others, "catalog": "system", "schema": "jdbc|metadata", "privileges": ["SELECT"]},
             ],
             "functions": [{"user": ADMIN, "privileges": ["EXECUTE", "GRANT_EXECUTE", "OWNERSHIP"]}],
@@ -77,7 +85,7 @@ def resource_groups() -> str:
 
     Dashboards are many short queries and go first; the pipeline is few long ones and may not take all the memory.
     File-based rules have no word on `ALTER TABLE … EXECUTE`: whoever reads a table could expire its snapshots. So
-    dashboards are admitted by kind of query, without that one; what no selector takes is refused.
+    dashboards and developers are admitted by kind of query, without that one; what no selector takes is refused.
     """
     group = {"name": "lake", "schedulingPolicy": "weighted", "softMemoryLimit": "100%"}
     groups = [
@@ -91,7 +99,8 @@ def resource_groups() -> str:
             "selectors": [
                 *({"user": DASHBOARDS, "queryType": kind, "group": f"lake.{DASHBOARDS}"} for kind in DASHBOARD_QUERIES),
                 {"user": PIPELINE, "group": f"lake.{PIPELINE}"},
-                {"user": f"(?!{DASHBOARDS}$).*", "group": "lake.others"},
+                *({"user": DEVELOPER, "queryType": kind, "group": "lake.others"} for kind in DEVELOPER_QUERIES),
+                {"user": f"(?!({DASHBOARDS}|{DEVELOPER})$).*", "group": "lake.others"},
             ],
         }
     )

@@ -17,3 +17,16 @@
         ) -%}
     {%- endif -%}
 {% endmacro %}
+
+{#- `dbt run-operation drop_development` takes back what a development target has built. -#}
+{% macro drop_development() %}
+    {%- if target.name.startswith('production') -%}
+        {%- do exceptions.raise_compiler_error('drop_development is for development targets, not ' ~ target.name) -%}
+    {%- endif -%}
+    {%- for layer in ('marts', 'intermediate', 'staging', 'snapshots') -%}
+        {%- set schema = api.Relation.create(target.database, generate_schema_name(layer, none)) -%}
+        {%- if adapter.check_schema_exists(schema.database, schema.schema) -%}
+            {%- do drop_schema(schema) -%}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}

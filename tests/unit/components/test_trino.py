@@ -137,7 +137,10 @@ def test_a_login_closes_plain_http(lake: configuration.Lake) -> None:
     assert properties(single["config.properties"])["http-server.authentication.type"] == "PASSWORD"
 
 
-SCHEMAS = ("raw", "staging", "intermediate", "marts", "snapshots", "scratch", "marts_old")
+SCHEMAS = (
+    *("raw", "staging", "intermediate", "marts", "snapshots", "scratch", "marts_old"),
+    *("dev_ann_marts", "mydev_marts", "dev"),
+)
 # user, schema → privileges, by hand from docs/trino.md; nothing where a row is missing.
 TABLES = {
     **{("admin", schema): set(access.OWNER) for schema in SCHEMAS},
@@ -147,6 +150,8 @@ TABLES = {
     ("dbt", "marts"): set(access.OWNER),
     ("dbt", "snapshots"): set(access.OWNER),
     ("superset", "marts"): {"SELECT"},
+    **{("developer", schema): {"SELECT"} for schema in ("raw", "staging", "intermediate", "marts", "snapshots")},
+    ("developer", "dev_ann_marts"): set(access.OWNER),
 }
 
 
@@ -170,6 +175,7 @@ def test_privileges_are_those_of_the_table(user: str, schema: str) -> None:
 @pytest.mark.parametrize(
     ("user", "lake", "system"),
     [("admin", "all", "all"), ("dbt", "all", "read-only"), ("superset", "read-only", "read-only"),
+     ("developer", "all", "read-only"),
      ("guest", "none", "none"), ("ingestion", "none", "none")],
 )  # fmt: skip
 def test_catalogs_are_closed_to_others(user: str, lake: str, system: str) -> None:
@@ -182,7 +188,7 @@ def test_nobody_acts_as_someone_else_and_only_the_administrator_sees_others_quer
     """A query's text shows data; whoever may impersonate needs no rights of his own."""
     rules = json.loads(access.rules())
     assert rules["impersonation"] == []
-    for user in ("dbt", "superset"):
+    for user in ("dbt", "superset", "developer"):
         assert first("queries", user=user)["allow"] == ["execute"]
         for kind in ("functions", "system_information"):
             assert not first(kind, user=user), kind
@@ -209,7 +215,8 @@ def group_of(user: str, kind: str) -> str | None:
     ("user", "kind", "group"),
     [("superset", "SELECT", "lake.superset"), ("superset", "DESCRIBE", "lake.superset"), ("dbt", "SELECT", "lake.dbt"),
      ("dbt", "ALTER_TABLE_EXECUTE", "lake.dbt"), ("admin", "ALTER_TABLE_EXECUTE", "lake.others"),
-     ("superset2", "SELECT", "lake.others"), ("superset", "ALTER_TABLE_EXECUTE", None), ("superset", "DELETE", None)],
+     ("superset2", "SELECT", "lake.others"), ("superset", "ALTER_TABLE_EXECUTE", None), ("superset", "DELETE", None),
+     ("developer", "MERGE", "lake.others"), ("developer", "ALTER_TABLE_EXECUTE", None)],
 )  # fmt: skip
 def test_who_waits_where(user: str, kind: str, group: str | None) -> None:
     """Reading a table is enough to expire its snapshots, unless the query is refused before access rules are asked."""

@@ -89,3 +89,39 @@ def test_words_need_something_to_run() -> None:
     """dbt's own help instead of an example."""
     with pytest.raises(UsageError, match="For example"):
         platform_commands.words(cli.parser().parse_args(["dbt", "--arguments= "]), "test")
+
+
+@pytest.mark.parametrize(
+    ("known", "name"),
+    [
+        ({"HEADWATER_DEVELOPER": "Feature/42-New Marts"}, "feature_42_new_marts"),
+        ({"SUDO_USER": "ann.b"}, "ann_b"),
+        ({"HEADWATER_DEVELOPER": "'; drop schema marts"}, "drop_schema_marts"),
+        ({"HEADWATER_DEVELOPER": "---"}, "nobody"),
+    ],
+)
+def test_a_developer_is_a_part_of_a_schemas_name(known: dict[str, str], name: str) -> None:
+    """A branch's name in SQL or in a shell that ends the word early, and runs the rest."""
+    assert platform_commands.developer(known) == name
+
+
+def test_dbt_by_hand_says_whose_schemas_it_builds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build of a branch that replaces what the dashboards show."""
+    called: list[tuple[str, ...]] = []
+
+    class Cluster:
+        def require(self) -> Cluster:
+            return self
+
+        def call(self, *words: str) -> int:
+            called.append(words)
+            return 0
+
+    monkeypatch.setattr(platform_commands, "Kube", lambda _: Cluster())
+    monkeypatch.setenv("HEADWATER_DEVELOPER", "Ann")
+    assert cli.main(["dbt", "--arguments=build --select +fct_orders"]) == 0
+    (words,) = called
+    assert words[-4:] == ("dbt", "build", "--select", "+fct_orders")
+    script = words[words.index("-c") + 1]
+    assert "export HEADWATER_DEVELOPER=ann " in script
+    assert "HEADWATER_PRODUCTION" not in script
