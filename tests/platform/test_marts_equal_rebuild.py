@@ -24,7 +24,7 @@ from .endpoints import Endpoints
 from .test_data import rows
 
 SEED, RUNS = int(os.environ.get("HEADWATER_SOAK_SEED", "1")), int(os.environ.get("HEADWATER_SOAK_RUNS", "1"))
-CHANGES = (80, 50, 50)
+CHANGES = (80, 60)
 """Changes of the sources before each load; after each one dbt runs."""
 RAW = "dev_property_raw"
 # Payments are as random as orders: whether the two agree is no question here.

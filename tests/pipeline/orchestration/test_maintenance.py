@@ -1,3 +1,5 @@
+import re
+
 import dagster as dg
 import pytest
 import trino
@@ -12,15 +14,23 @@ def conflict(name="ICEBERG_COMMIT_ERROR"):
     )
 
 
-class Tables:
-    """Trino as the job sees it: two tables, and errors to come for statements that contain a text."""
+NEEDY = [9, 4, 50, 3, 2, True]
 
-    def __init__(self, *, names=("orders", 'odd"name'), errors=()):
-        self.names, self.errors, self.said = names, list(errors), []
+
+class Tables:
+    """Trino as the jobs see it: two tables in each schema that is asked for, and errors to come for statements that
+    contain a text. held: small files, delete files, manifests, snapshots, old ones, and whether it was written.
+    """
+
+    def __init__(self, *, names=("orders", 'odd"name'), errors=(), held=NEEDY):
+        self.names, self.errors, self.held, self.said, self.schemas = names, list(errors), held, [], []
 
     def query(self, statement):
+        if "information_schema" in statement:
+            self.schemas = re.findall(r"'(\w+)'", statement.partition("table_schema in (")[2].partition(")")[0])
+            return [[self.schemas[0], name] for name in self.names]
         if statement.startswith("select"):
-            return [[name] for name in self.names]
+            return [self.held]
         self.said.append(statement)
         for text, error in self.errors:
             if text in statement:
@@ -37,7 +47,7 @@ def maintain(definitions, monkeypatch):
     monkeypatch.setattr(jobs.time, "sleep", lambda _: None)
     monkeypatch.setattr(dg.RetryPolicy, "calculate_delay", lambda *_: 0)
 
-    def run(tables, cluster=None, config=None):
+    def run(tables, cluster=None, config=None, job="maintain_lake"):
         class Known(Lake):
             def query(self, statement):
                 return tables.query(statement)
@@ -46,12 +56,13 @@ def maintain(definitions, monkeypatch):
             def api(self):
                 return cluster or IngestionCluster([pod("Running"), done(0)], [])
 
-        return jobs.maintain_lake.execute_in_process(
-            resources={
-                "lake": Known(host="h", port="1", user="u", catalog="c"),
-                "ingestion": Jobs(namespace="headwater"),
-            },
-            run_config={"ops": {"maintain_raw_tables": {"config": config or {}}}},
+        op = {"maintain_lake": "maintain_raw_tables", "maintain_models": "maintain_built_tables"}[job]
+        resources = {"lake": Known(host="h", port="1", user="u", catalog="c")}
+        if job == "maintain_lake":
+            resources["ingestion"] = Jobs(namespace="headwater")
+        return getattr(jobs, job).execute_in_process(
+            resources=resources,
+            run_config={"ops": {op: {"config": config or {}}}},
             raise_on_error=False,
         )
 
@@ -63,17 +74,65 @@ def test_every_table_is_compacted_before_its_snapshots_expire(maintain):
     tables = Tables()
     assert maintain(tables, config={"snapshot_retention": "3d"}).success
     steps = [statement.split(" execute ") for statement in tables.said]
-    assert [name for name, _ in steps] == ['alter table raw."orders"'] * 3 + ['alter table raw."odd""name"'] * 3
-    assert [step.split("(")[0] for _, step in steps[:3]] == ["optimize", "expire_snapshots", "remove_orphan_files"]
-    assert "retention_threshold => '3d'" in steps[1][1]
+    assert [name for name, _ in steps] == ['alter table raw."orders"'] * 4 + ['alter table raw."odd""name"'] * 4
+    assert [step.split("(")[0] for _, step in steps[:4]] == [
+        *("optimize", "optimize_manifests", "expire_snapshots", "remove_orphan_files"),
+    ]
+    assert "retention_threshold => '3d'" in steps[2][1]
+
+
+@pytest.mark.parametrize(
+    ("held", "done"),
+    [
+        ([7, 3, 49, 1, 0, False], []),
+        ([8, 0, 1, 1, 0, False], ["optimize"]),
+        ([0, 4, 1, 1, 0, False], ["optimize"]),
+        ([0, 0, 50, 1, 0, False], ["optimize_manifests"]),
+        ([0, 0, 1, 2, 1, False], ["expire_snapshots"]),
+        ([0, 0, 1, 1, 1, False], []),
+        ([0, 0, 1, 1, 0, True], ["remove_orphan_files"]),
+    ],
+)
+def test_a_table_gets_what_it_needs(maintain, held, done):
+    """Every table rewritten each night costs what the lake costs; one that is never seen to gets slower each day."""
+    tables = Tables(names=["orders"], held=held)
+    assert maintain(tables).success
+    assert [statement.split(" execute ")[1].split("(")[0] for statement in tables.said] == done
+
+
+def test_every_schema_that_the_platform_writes_is_maintained(maintain, manifest):
+    """Marts that are merged every quarter of an hour, and never compacted."""
+    loaded, built = Tables(), Tables()
+    assert maintain(loaded).success
+    assert maintain(built, job="maintain_models").success
+    assert loaded.schemas == ["raw"]
+    assert set(built.schemas) == {node["schema"] for node in manifest["nodes"].values() if node["resource_type"] == "model"} | {
+        "snapshots"
+    }
+
+
+def test_models_are_maintained_while_nothing_is_built(definitions):
+    """A merge of dbt that meets a compaction fails, and with it the build."""
+    jobs = {name: definitions.resolve_job_def(name) for name in ("maintain_lake", "maintain_models")}
+    pools = {name: {node.definition.pool for node in job.nodes} for name, job in jobs.items()}
+    assert pools == {"maintain_lake": {None}, "maintain_models": {"lake_writers"}}
+
+
+@pytest.mark.parametrize("text", ["7", "d7", "", "7w"])
+def test_a_duration_that_is_none_is_told(definitions, text):
+    """A retention that Trino reads in another way than the question what is old."""
+    from headwater_dagster.maintenance import interval
+
+    with pytest.raises(ValueError, match="for example 7d"):
+        interval(text)
 
 
 @pytest.mark.parametrize("name", ["ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"])
 def test_a_load_that_was_faster_is_no_failure(maintain, name):
     """A compaction that gives up at every load never happens on a busy table."""
-    tables = Tables(errors=[('"orders" execute optimize', conflict(name))] * 2)
+    tables = Tables(errors=[('"orders" execute optimize(', conflict(name))] * 2)
     assert maintain(tables).success
-    assert len([statement for statement in tables.said if '"orders" execute optimize' in statement]) == 3
+    assert len([statement for statement in tables.said if '"orders" execute optimize(' in statement]) == 3
 
 
 def test_a_table_that_fails_does_not_stop_the_others(maintain):
@@ -100,6 +159,8 @@ def test_a_failed_deletion_says_why(maintain):
     assert not maintain(Tables(), cluster).success
 
 
-def test_maintenance_starts_by_itself_only_when_it_is_switched_on(definitions):
-    schedule = definitions.get_repository_def().get_schedule_def("every_night")
-    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+@pytest.mark.parametrize("name", ["every_night", "every_night_models"])
+def test_maintenance_is_on(definitions, name):
+    """Off by default it is never switched on, and delete files and snapshots pile up unseen."""
+    schedule = definitions.get_repository_def().get_schedule_def(name)
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING

@@ -59,6 +59,17 @@ def test_dbt_logs_in_where_the_stack_says_so(dbt_project: Path) -> None:
     }  # fmt: skip
 
 
+def test_dbt_by_hand_is_another_user(dbt_project: Path) -> None:
+    """As `dbt` a developer's build could replace the marts; the rules of Trino know only who asks."""
+    by_hand = {"HEADWATER_PRODUCTION": "", "HEADWATER_DEVELOPER": "ann"}
+    assert profile(dbt_project, by_hand)["user"] == "developer"
+    login = {**LOGIN, **by_hand, "TRINO_DEVELOPER_PASSWORD": "another"}
+    assert profile(dbt_project, login) == {
+        "method": "ldap", "scheme": "https", "verify": LOGIN["TRINO_CA"], "user": "developer",
+        "auth": "BasicAuthentication",
+    }  # fmt: skip
+
+
 def test_dagster_connects_as_dbt_does() -> None:
     """The check of raw streams would fail, and with it every run, on a stack whose dbt builds well."""
     assert login("dbt", {}) == {}
