@@ -77,11 +77,13 @@ def differences(trino: Any, one: str, other: str, columns: list[str]) -> list[tu
 
 def drop_schemas(trino: Any, prefix: str) -> None:
     """Drop all schemas that begin with the prefix, and what is in them."""
-    for (schema,) in rows(trino, f"select schema_name from information_schema.schemata where schema_name like '{prefix}%'"):  # noqa: E501
+    found = rows(trino, "select schema_name from information_schema.schemata")
+    for schema in [name for (name,) in found if name.startswith(prefix)]:
         for name, kind in rows(
             trino, f"select table_name, table_type from information_schema.tables where table_schema = '{schema}'"
         ):
-            rows(trino, f'drop {"view" if kind == "VIEW" else "table"} {schema}."{name}"')
+            quoted = name.replace('"', '""')
+            rows(trino, f'drop {"view" if kind == "VIEW" else "table"} {schema}."{quoted}"')
         rows(trino, f"drop schema {schema}")
 
 
