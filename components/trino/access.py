@@ -26,8 +26,8 @@ OWNER = ["SELECT", "INSERT", "DELETE", "UPDATE", "OWNERSHIP", "GRANT_SELECT"]
 def rules() -> str:
     """Return the coordinator's file-based access rules: the first rule that matches decides, no match is a refusal.
 
-    The pipeline reads raw and owns what dbt builds; dashboards read the marts; developers read all of it and own schemas
-    of their own; the administrator may do everything.
+    The pipeline reads raw and owns what dbt builds; dashboards read the marts; developers read all of it and own
+    schemas of their own; the administrator may do everything.
     Regular expressions match whole names.
     """
     built = "|".join(BUILT)

@@ -43,7 +43,13 @@ class DbtProject:
             "DBT_LOG_PATH": str(self.folder / "logs"),
             **(variables or {}),
         }
-        command = [self.python.with_name("dbt"), "--no-use-colors", *words, "--vars", f"{{raw_schema: {self.raw}}}"]
+        command = [
+            str(self.python.with_name("dbt")),
+            "--no-use-colors",
+            *words,
+            "--vars",
+            f"{{raw_schema: {self.raw}}}",
+        ]
         return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
 
     def build(self, *words: str) -> None:

@@ -28,7 +28,11 @@ CHANGES = (80, 60)
 """Changes of the sources before each load; after each one dbt runs."""
 RAW = "dev_property_raw"
 # Payments are as random as orders: whether the two agree is no question here.
-UNRELATED = ("payments_reconcile_with_orders_to_the_cent", "only_charges_bring_money_in", "movements_add_up_in_one_currency")
+UNRELATED = (
+    "payments_reconcile_with_orders_to_the_cent",
+    "only_charges_bring_money_in",
+    "movements_add_up_in_one_currency",
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +42,7 @@ def python(home: Home) -> Path:
 
 
 @pytest.fixture
-def project(
-    python: Path, endpoints: Endpoints, trino: Any, tmp_path: Path
-) -> Iterator[Callable[[str], DbtProject]]:
+def project(python: Path, endpoints: Endpoints, trino: Any, tmp_path: Path) -> Iterator[Callable[[str], DbtProject]]:
     """`project(name)`: dbt as developer `property_<name>` reads RAW; nothing of it is left afterwards."""
     drop_schemas(trino, "dev_property_")
     rows(trino, f"create schema {RAW}")
@@ -90,7 +92,8 @@ def held(trino: Any, project: DbtProject, stream: Stream) -> set[int]:
 
 def history(trino: Any, project: DbtProject, customers: Stream) -> None:
     """Assert that the customers of now are current, in their newest version, and that all others are past."""
-    found = rows(trino, f"select customer_id, city, is_current, deleted_at from {project.schema('marts')}.dim_customers")
+    table = f"{project.schema('marts')}.dim_customers"
+    found = rows(trino, f"select customer_id, city, is_current, deleted_at from {table}")
     current = {key: city for key, city, is_current, _ in found if is_current}
     assert current == {key: row["city"].strip().title() for key, row in customers.live.items()}
     deleted = {key for key, _, _, deleted_at in found if deleted_at is not None}
@@ -101,8 +104,7 @@ def history(trino: Any, project: DbtProject, customers: Stream) -> None:
 
 def snapshots(trino: Any, schema: str) -> dict[str, int]:
     """Return how often each table of a schema was committed."""
-    names = [name for (name,) in rows(
-        trino,
-        f"select table_name from information_schema.tables where table_schema = '{schema}' and table_type = 'BASE TABLE'",
-    )]  # fmt: skip
-    return {name: int(rows(trino, f'select count(*) from {schema}."{name}$snapshots"')[0][0]) for name in names}
+    return {
+        table: int(rows(trino, f'select count(*) from {schema}."{table}$snapshots"')[0][0])
+        for table in contents(trino, schema)
+    }

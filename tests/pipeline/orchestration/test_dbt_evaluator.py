@@ -1,6 +1,6 @@
 """The rules of dbt-project-evaluator, applied to the manifest: dbt's package hub is not needed for them.
 
-https://dbt-labs.github.io/dbt-project-evaluator describes each. EXCEPTIONS are the places where the project knows better.
+https://dbt-labs.github.io/dbt-project-evaluator describes each. EXCEPTIONS are where the project knows better.
 """
 
 from collections import defaultdict

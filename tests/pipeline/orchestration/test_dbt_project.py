@@ -57,7 +57,7 @@ def test_marts_keep_their_contract_and_say_so_in_the_lake(manifest):
 
 
 def test_every_table_is_brought_up_to_date_by_its_key(manifest):
-    """A rebuild of every table at every run leaves a snapshot of all of it each time; a merge by hand forgets deletions."""
+    """A rebuild at every run leaves a snapshot of all rows each time; a merge by hand forgets deletions."""
     for node in nodes(manifest, "model"):
         if node["config"]["materialized"] == "view":
             continue
@@ -76,7 +76,10 @@ def test_the_exposure_is_what_the_dashboard_reads(manifest):
     """A mart that a dashboard reads and nobody names is changed without a thought of the dashboard."""
     folder = REPOSITORY / "pipeline_code" / "dashboards" / "assets" / "datasets"
     datasets = [yaml.safe_load(path.read_text()) for path in folder.rglob("*.yaml")]
-    read = {re.search(r"\$\{MARTS_SCHEMA\}\.(\w+)", each["sql"])[1] if each["sql"] else each["table_name"] for each in datasets}
+    read = {
+        re.search(r"\$\{MARTS_SCHEMA\}\.(\w+)", each["sql"])[1] if each["sql"] else each["table_name"]
+        for each in datasets
+    }
     (exposure,) = manifest["exposures"].values()
     assert {node.split(".")[-1] for node in exposure["depends_on"]["nodes"]} == read
 
@@ -129,7 +132,7 @@ def test_every_test_of_the_data_is_a_check_in_dagster(manifest, definitions):
 
 
 def test_every_source_of_dbt_is_a_stream_with_a_contract(manifest, definitions):
-    """A source a system, under the keys that the graph has for the streams; how fresh they are is the contracts' to say."""
+    """A source a system, under the keys that the graph has for the streams."""
     from headwater_dagster.defs.ingestion.streams import source_of_table
 
     found = {source["identifier"]: source for source in manifest["sources"].values()}

@@ -106,9 +106,9 @@ def test_every_schema_that_the_platform_writes_is_maintained(maintain, manifest)
     assert maintain(loaded).success
     assert maintain(built, job="maintain_models").success
     assert loaded.schemas == ["raw"]
-    assert set(built.schemas) == {node["schema"] for node in manifest["nodes"].values() if node["resource_type"] == "model"} | {
-        "snapshots"
-    }
+    assert set(built.schemas) == {
+        node["schema"] for node in manifest["nodes"].values() if node["resource_type"] == "model"
+    } | {"snapshots"}
 
 
 def test_models_are_maintained_while_nothing_is_built(definitions):

@@ -49,7 +49,9 @@ def test_a_record_that_can_not_be_written_fails_no_build(records):
         if len(said) == 1:
             raise RuntimeError("ICEBERG_COMMIT_ERROR: another was faster")
 
-    records.record(query, ["insert into marts.test_results values (1)", "delete from marts.stream_loads"], warned.append)
+    records.record(
+        query, ["insert into marts.test_results values (1)", "delete from marts.stream_loads"], warned.append
+    )
     assert len(said) == 2
     (warning,) = warned
     assert warning.startswith("not recorded (insert into marts.test_results")
@@ -73,7 +75,9 @@ def test_a_load_without_rows_counts_as_a_load(records):
 def test_loads_are_one_row_a_stream(records):
     load = records.Load("crm", "crm_deals", AT.timestamp(), None, 60)
     merge, delete = records.load_statements([load])
-    assert "('crm', 'crm_deals', timestamp '2026-03-01 12:00:00.000005 UTC', cast(null as bigint), bigint '60')" in merge
+    assert (
+        "('crm', 'crm_deals', timestamp '2026-03-01 12:00:00.000005 UTC', cast(null as bigint), bigint '60')" in merge
+    )
     assert "on known.stream = told.stream" in merge
     assert delete == "delete from marts.stream_loads where stream not in ('crm_deals')"
     assert records.load_statements([]) == ()

@@ -10,10 +10,12 @@ seen as (
         *,
         lag(version_rank) over (partition by customer_id order by version_rank desc) is null as is_first,
         row(
-            email, first_name, last_name, country, city, acquisition_channel, marketing_opt_in, created_at, updated_at, deleted_at
+            email, first_name, last_name, country, city, acquisition_channel, marketing_opt_in,
+            created_at, updated_at, deleted_at
         ) is not distinct from lag(
             row(
-                email, first_name, last_name, country, city, acquisition_channel, marketing_opt_in, created_at, updated_at, deleted_at
+                email, first_name, last_name, country, city, acquisition_channel, marketing_opt_in,
+                created_at, updated_at, deleted_at
             )
         ) over (partition by customer_id order by version_rank desc) as is_seen_again
     from versions
@@ -41,7 +43,7 @@ events as (
 numbered as (
     select
         *,
-        row_number() over (partition by customer_id order by version_rank desc, is_deletion) as event_number
+        row_number() over (partition by customer_id order by version_rank desc, is_deletion asc) as event_number
     from events
 ),
 

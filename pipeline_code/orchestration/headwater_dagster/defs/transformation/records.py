@@ -20,7 +20,7 @@ TEST_RESULTS, STREAM_LOADS = f"{SCHEMA}.test_results", f"{SCHEMA}.stream_loads"
 
 @dataclass(frozen=True)
 class Load:
-    """A stream, Unix time of its last load that succeeded, with or without rows, and its contract's limits (minutes)."""
+    """A stream, Unix time of its last load that succeeded, with rows or without, and its contract's limits, minutes."""
 
     source: str
     stream: str
@@ -99,7 +99,7 @@ def record(query: Callable[[str], Any], statements: Iterable[str], warn: Callabl
     for statement in statements:
         try:
             query(statement)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the models are built and tested
+        except Exception as error:
             warn(f"not recorded ({statement[:60]} …): {error}")
 
 
