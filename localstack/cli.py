@@ -159,7 +159,7 @@ COMMANDS = (
     Command("emulator", "AWS emulator of the localstack stack", "make emulator stop=1", _emulator),
     Command("env", "variables for plain pulumi and kubectl", 'eval "$(make -s env)"'),
     Command("test", "the test suite; `only=` one part of it", "make test only=unit k=settings", _test),
-    Command("soak", "crashes and drift of ingestion at length", "make soak only=crash runs=100", _soak),
+    Command("soak", "crashes and drift of ingestion, or the marts, at length", "make soak only=crash runs=100", _soak),
     Command("lint", "all static checks", "make lint"),
     Command("lock", "write all lock files anew from their inputs", "make lock"),
     Command("bench", "measure platform or ingestion, write docs/benchmarks.md", "make bench only=ingestion", _bench),

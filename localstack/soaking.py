@@ -1,9 +1,10 @@
-"""`make soak`: the crash and drift tests of ingestion at length, many more than `make test` has time for."""
+"""`make soak`: the crash and drift tests of ingestion, and the marts', at length: more than `make test` has time for."""
 
 from __future__ import annotations
 
 import dataclasses
 import secrets
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,15 +20,20 @@ FILES: Mapping[str, tuple[Path, ...]] = {
     "drift": (INGESTION / "soak" / "test_soak_drift.py",),
 }
 """The parts of a soak: the files of each."""
+MARTS = "marts"
+MARTS_TEST = Path("tests/platform/test_marts_equal_rebuild.py")
+"""A part of its own, only where it is asked for: it needs the running platform, about two minutes a run."""
+MARTS_RUNS = 10
 RUNS = 100
 """Random kills in each way of writing, and random sequences of changes of a source."""
 
 
 def suite(found: testing.Suite, only: str | None, runs: int, seed: int, checkout: Path = CHECKOUT) -> testing.Suite:
     """Return the chosen long tests, in the environment of ingestion's suite. Raises UsageError for an unknown part."""
-    if only is not None and only not in FILES:
-        raise not_allowed("only", only, tuple(FILES))
+    if only is not None and only not in {*FILES, MARTS}:
+        raise not_allowed("only", only, (*FILES, MARTS))
     files = [file for part, files in FILES.items() if only in {None, part} for file in files]
+    files += [MARTS_TEST] if only == MARTS else []
     environment = {
         **found.environment,
         "HEADWATER_RANDOM_KILLS": str(runs),
@@ -43,9 +49,15 @@ def run(home: Home, console: Console, only: str | None, runs: int | None, seed: 
     """Run the tests, each shown as it ends; return 0 when nothing was lost or doubled."""
     wanted = RUNS if runs is None else runs
     chosen = 1 + secrets.randbelow(1_000_000) if seed is None else seed
-    testing.install_packages(home, console, ("pipeline", "services"))
-    long = suite(testing.image_suite(home, console, "pipeline", "ingestion", CHECKOUT), only, wanted, chosen)
-    console.say(f"Seed {chosen}, {wanted} random runs; the same again: make soak seed={chosen} runs={wanted}")
+    if only == MARTS:
+        wanted = MARTS_RUNS if runs is None else runs
+        found = testing.Suite("platform", (), Path(sys.executable), {})
+    else:
+        testing.install_packages(home, console, ("pipeline", "services"))
+        found = testing.image_suite(home, console, "pipeline", "ingestion", CHECKOUT)
+    long = suite(found, only, wanted, chosen)
+    again = f"make soak{'' if only is None else f' only={only}'} seed={chosen} runs={wanted}"
+    console.say(f"Seed {chosen}, {wanted} random runs; the same again: {again}")
     outcome = testing.run_suite(home, console, long, None, CHECKOUT)
     console.say()
     spent = duration(sum(seconds for _, seconds in outcome.tests))

@@ -26,11 +26,12 @@
     {{ stored_or_null(source_name, table, '_sdc_lsn', 'bigint') }}
 {%- endmacro %}
 
-{#- A column of a source's table, or null where the table lacks it. The lake is asked, in unit tests too. -#}
+{#- A column of a source's table, or null where the table lacks it: the lake is asked. A unit test has no sources to ask
+    for, so that there it is null. -#}
 {% macro stored_or_null(source_name, table, column, type) -%}
     {%- set found = namespace(stored=false) -%}
     {%- if execute -%}
-        {%- for each in graph.sources.values() if each.source_name == source_name and each.name == table -%}
+        {%- for each in (graph.sources | default({})).values() if each.source_name == source_name and each.name == table -%}
             {%- set relation = api.Relation.create(each.database, each.schema, each.identifier, type='table') -%}
             {%- for stored in adapter.get_columns_in_relation(relation) if stored.name | lower == column -%}
                 {%- set found.stored = true -%}

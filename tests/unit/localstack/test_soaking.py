@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from localstack.errors import UsageError
-from localstack.soaking import FILES, suite
+from localstack.soaking import FILES, MARTS, MARTS_TEST, suite
 from localstack.stack import CHECKOUT
 from localstack.testing import Suite
 
@@ -33,3 +33,12 @@ def test_a_part_is_its_files(part: str) -> None:
 def test_an_unknown_part_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match="crash"):
         suite(SHORT, "crashes", 1, 1)
+
+
+def test_the_marts_are_compared_only_where_it_is_asked_for() -> None:
+    """They need the running platform, which a soak of ingestion does not."""
+    asked = suite(SHORT, MARTS, 3, 7)
+    assert asked.folders == (CHECKOUT / MARTS_TEST,)
+    assert MARTS_TEST not in [file for files in FILES.values() for file in files]
+    text = (CHECKOUT / MARTS_TEST).read_text()
+    assert all(name in text for name in ("HEADWATER_SOAK_RUNS", "HEADWATER_SOAK_SEED"))
