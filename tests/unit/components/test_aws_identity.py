@@ -56,7 +56,7 @@ MAY = [
     ("trino", "s3:GetObject", RAW),
     ("trino", "s3:GetObject", MARTS),
     ("trino", "s3:PutObject", MARTS),
-    ("trino", "s3:PutObject", f"{LAKE}/warehouse/snapshots/customers_history/metadata/1.json"),
+    ("trino", "s3:PutObject", f"{LAKE}/warehouse/snapshots/anything/metadata/1.json"),
     ("trino", "s3:PutObject", f"{ARTEFACTS}/exchange/query/1"),
     ("trino", "glue:GetTable", RAW_TABLE),
     ("trino", "glue:GetDatabases", f"{GLUE}:database/default"),
@@ -215,7 +215,7 @@ def test_policies_fit_and_are_well_formed(aws_stack: tuple[str, list[Resource], 
 def test_the_layers_are_those_of_dbt() -> None:
     """A schema that dbt makes and Trino may not write fails the first run on AWS, and on no other stack."""
     project = yaml.safe_load((ROOT / "pipeline_code" / "transformation" / "dbt_project.yml").read_text())
-    models = {each["+schema"] for each in project["models"]["headwater"].values() if isinstance(each, dict)}
+    models = {each["+schema"] for name, each in project["models"]["headwater"].items() if not name.startswith("+")}
     assert models | {project["snapshots"]["headwater"]["+schema"]} == set(BUILT)
     meltano = yaml.safe_load((ROOT / "pipeline_code" / "ingestion" / "meltano.yml").read_text())
     (target,) = meltano["plugins"]["loaders"]
