@@ -1,4 +1,4 @@
-"""`make soak`: the crash and drift tests of ingestion, and the marts', at length: more than `make test` has time for."""
+"""`make soak`: tests of ingestion and of the marts, at length: more than `make test` has time for."""
 
 from __future__ import annotations
 

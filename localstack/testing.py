@@ -21,6 +21,7 @@ PARTS = ("unit", "pipeline", "platform")
 PACKAGES: Mapping[str, Mapping[str, str]] = {
     "pipeline": {
         "postgresql": "bin:pg_ctlcluster",
+        "pgbouncer": "bin:pgbouncer",
         "redis-server": "bin:redis-server",
         "iproute2": "bin:ip",
         "iptables": "bin:iptables",

@@ -37,7 +37,10 @@ LEFT_OUT = re.compile(r"superset-|dagster-(code|daemon|webserver)-")
 # Far above what is needed, for machines that do other work too.
 READY_S, RUN_S = 600, 600
 # As in a run pod of Dagster, which alone builds production.
-DBT = 'cd /opt/transformation && export HEADWATER_PRODUCTION=1 DBT_TARGET_PATH=/tmp/target DBT_LOG_PATH=/tmp/logs && exec dbt "$@"'
+DBT = (
+    "cd /opt/transformation && export HEADWATER_PRODUCTION=1 DBT_TARGET_PATH=/tmp/target DBT_LOG_PATH=/tmp/logs"
+    ' && exec dbt "$@"'
+)
 
 
 def program(endpoint: str) -> list[Resource]:

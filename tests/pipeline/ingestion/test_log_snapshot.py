@@ -199,6 +199,18 @@ def test_another_history_of_the_source_is_read_in_full(new_shop: Callable[[], Sh
         assert lake(shop, "items", "id", "v") == source(shop, "items", "id", "v")
 
 
+def test_a_role_that_may_not_ask_which_system_it_is_follows_the_log(new_shop: Callable[[], Shop]) -> None:
+    """PostgreSQL refuses a function in FROM also in a branch that is not taken: nothing could be read at all."""
+    shop = new_shop()
+    merged(shop, "items", "id")
+    shop.execute("revoke execute on function pg_control_system() from public")
+    with following(shop, ITEMS, FIVE):
+        shop.execute("update shop.items set v = 'b' where id = 1")
+        follow(shop)
+        assert shop.state["bookmarks"]["items"]["system"] is None
+        assert lake(shop, "items", "id", "v") == source(shop, "items", "id", "v")
+
+
 def test_transaction_ids_of_the_log_are_told_apart_after_a_wrap() -> None:
     """The log has 32 bits of an id: compared as they are, a transaction after the wrap looks like an old one."""
     seen = Visible.parse(f"{(1 << 32) - 5}:{(1 << 32) + 10}:{(1 << 32) - 5},{(1 << 32) + 3}")

@@ -38,7 +38,10 @@ def findings(exports: Exports) -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize("contract", [CONTRACT, None], ids=["contract", "no contract"])
 @pytest.mark.parametrize(
     ("later", "has"),
-    [("B5,5\nB6,6\n", r"\((B5, 5|column0, column1|column1, column2)\)"), ("code;qty\nB5;5\nB6;6\n", r"\(code;qty\)|\(code, qty\)")],
+    [
+        ("B5,5\nB6,6\n", r"\((B5, 5|column0, column1|column1, column2)\)"),
+        ("code;qty\nB5;5\nB6;6\n", r"\(code;qty\)|\(code, qty\)"),
+    ],
     ids=["no header", "other delimiter"],
 )
 def test_a_later_file_of_another_kind_is_refused(exports: Exports, contract: str | None, later: str, has: str) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import time
-from typing import Any
 
 from tap_postgres_arrow.engine import Connection, SourceError, literal
+from tap_postgres_arrow.source import system_identifier
 
 WAIT_SECONDS = 600.0
 """How long a new slot waits for transactions in progress; making it waits for the older ones anyway."""
@@ -96,11 +96,7 @@ def printed(lsn: int) -> str:
     return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
 
 
-def identity(connection: Connection) -> tuple[Any, str]:
+def identity(connection: Connection) -> tuple[str | None, str]:
     """Return the server's identifier (None if the user may not ask) and the timeline that it writes."""
-    ((system, timeline),) = connection.query(
-        "select case when has_function_privilege('pg_control_system()', 'execute')"
-        " then (select system_identifier::text from pg_control_system()) end as system,"
-        " substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) as timeline"
-    )
-    return system, timeline
+    ((timeline,),) = connection.query("select substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) as timeline")
+    return system_identifier(connection), str(timeline)

@@ -19,13 +19,11 @@ __all__ = ["Source", "Table", "connected"]
 _SNAPSHOT_SQL = """
 select pg_snapshot_xmin(s.current)::text::bigint as xmin, pg_snapshot_xmax(s.current)::text::bigint as xmax,
        extract(epoch from transaction_timestamp())::text as taken_at, current_setting('server_encoding') as encoding,
-       has_function_privilege('pg_control_system()', 'execute') as has_system,
        has_function_privilege('pg_control_checkpoint()', 'execute')
        and has_function_privilege('pg_control_recovery()', 'execute') as has_timeline
 from (select pg_current_snapshot() as current) s
 """
-# Asked by themselves: that a function in FROM may not be called is an error also where it would not be.
-_SYSTEM_SQL = "select system_identifier::text as system from pg_control_system()"
+# Asked by itself: that a function in FROM may not be called is an error also where it would not be.
 # A server that was just promoted has the new timeline as that of its recovery's end, after a checkpoint as its own.
 _TIMELINE_SQL = """
 select greatest(timeline_id, min_recovery_end_timeline) as timeline from pg_control_checkpoint(), pg_control_recovery()
@@ -55,6 +53,15 @@ def connected(config: Mapping[str, Any], shared: str, xmin: int, xmax: int) -> C
     return connection
 
 
+def system_identifier(connection: Connection) -> str | None:
+    """Return what tells the database cluster from all others; None if the user may not ask."""
+    ((may,),) = connection.query("select has_function_privilege('pg_control_system()', 'execute') as may")
+    if not may:
+        return None
+    ((system,),) = connection.query("select system_identifier::text as system from pg_control_system()")
+    return str(system)
+
+
 class Source:
     """The tables of a database, all seen in one snapshot. Close it after the run."""
 
@@ -64,9 +71,9 @@ class Source:
         self._sampled: dict[str, int] = {}
         trust(config)
         self.connection = Connection(config)
-        ((xmin, xmax, taken_at, self.encoding, *may),) = self.connection.query(_SNAPSHOT_SQL)
-        asked = zip((_SYSTEM_SQL, _TIMELINE_SQL), may, strict=True)
-        system, timeline = (self.connection.query(sql)[0][0] if allowed else None for sql, allowed in asked)
+        ((xmin, xmax, taken_at, self.encoding, has_timeline),) = self.connection.query(_SNAPSHOT_SQL)
+        timeline = self.connection.query(_TIMELINE_SQL)[0][0] if has_timeline else None
+        system = system_identifier(self.connection)
         now = _EPOCH + dt.timedelta(microseconds=int(Decimal(taken_at) * 10**6))
         self.snapshot = Snapshot(system, xmin, xmax, now, timeline)
 
