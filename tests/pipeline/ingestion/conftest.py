@@ -47,8 +47,8 @@ from tap_postgres_arrow.main import BulkRun  # noqa: E402
 from tap_postgres_arrow.settings import for_bulk  # noqa: E402
 from tap_postgres_arrow.tap import TapPostgresArrow  # noqa: E402
 from target_iceberg.main import BulkTarget  # noqa: E402
+from target_iceberg.messages.target import TargetIceberg  # noqa: E402
 from target_iceberg.settings import for_bulk as target_for_bulk  # noqa: E402
-from target_iceberg.target import TargetIceberg  # noqa: E402
 
 PASSWORD = "p@ss/w:rd"  # what a URI would take apart
 

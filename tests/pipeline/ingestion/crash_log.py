@@ -14,7 +14,7 @@ from conftest import Shop, contracts
 from crash_processes import Fault, Outcome, run
 from pyiceberg.catalog import load_catalog
 from target_iceberg.admin import positions
-from target_iceberg.position import read_position
+from target_iceberg.state.position import read_position
 
 STREAMS = ("items", "orders")  # the tap's order
 ROWS = 4_000

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from crash_processes import Fault
 
-BATCH = "target_iceberg.batches:Batch"
-LOAD = "target_iceberg.load:Load"
-FILE = "target_iceberg.datafile:DataFileWriter"
+BATCH = "target_iceberg.messages.batches:Batch"
+LOAD = "target_iceberg.commit.load:Load"
+FILE = "target_iceberg.files.datafile:DataFileWriter"
 RUN = "target_iceberg.run:Run"
 STATE = "target_iceberg.main:write_state"
-SNAPSHOT = "target_iceberg.snapshot"
+SNAPSHOT = "target_iceberg.commit.snapshot"
 CATALOG = "pyiceberg.catalog.sql:SqlCatalog"
 OUTPUT = "pyiceberg.io.pyarrow:PyArrowFileIO.new_output"
 SESSION = "sqlalchemy.orm:Session.commit"
@@ -33,9 +33,9 @@ FAULTS = [
     Fault("tap", "after", f"{OUT}.state", 2),
     Fault("tap", "after", f"{OUT}.state", 3),
     Fault("target", "before", "pyiceberg.catalog:load_catalog"),
-    Fault("target", "before", "target_iceberg.load:ensure_table"),
-    Fault("target", "after", "target_iceberg.load:ensure_table"),
-    Fault("target", "before", "target_iceberg.pipe:read"),
+    Fault("target", "before", "target_iceberg.commit.load:ensure_table"),
+    Fault("target", "after", "target_iceberg.commit.load:ensure_table"),
+    Fault("target", "before", "target_iceberg.messages.pipe:read"),
     Fault("target", "before", f"{LOAD}.write"),
     Fault("target", "after", f"{FILE}.__init__"),
     Fault("target", "after", f"{LOAD}.write"),
@@ -57,12 +57,12 @@ PASSAGE = [
     Fault("tap", "before", "tap_postgres_arrow.parquet:check"),
     Fault("tap", "after", "tap_postgres_arrow.parquet:Statement.write"),
     Fault("tap", "after", "tap_postgres_arrow.parquet:Statement.write", 2),
-    Fault("target", "before", "target_iceberg.pipe:answer"),
-    Fault("target", "after", "target_iceberg.pipe:answer"),
-    Fault("target", "after", "target_iceberg.pipe:answer", 2),
-    Fault("target", "before", "target_iceberg.load:ensure_table"),
+    Fault("target", "before", "target_iceberg.messages.pipe:answer"),
+    Fault("target", "after", "target_iceberg.messages.pipe:answer"),
+    Fault("target", "after", "target_iceberg.messages.pipe:answer", 2),
+    Fault("target", "before", "target_iceberg.commit.load:ensure_table"),
     Fault("target", "before", f"{LOAD}.receive"),
-    Fault("target", "before", "target_iceberg.passage:with_field_ids"),
+    Fault("target", "before", "target_iceberg.files.passage:with_field_ids"),
     Fault("target", "after", f"{LOAD}.receive"),
     Fault("target", "after", f"{LOAD}.adopt"),
     Fault("target", "before", f"{LOAD}.adopt", 2),
@@ -97,8 +97,8 @@ PUBLICATION = [
     Fault("target", "before", STATE),
 ]
 MERGE = [
-    Fault("target", "before", "target_iceberg.merge:equality_deletes"),
-    Fault("target", "after", "target_iceberg.merge:equality_deletes", 2),
+    Fault("target", "before", "target_iceberg.commit.merge:equality_deletes"),
+    Fault("target", "after", "target_iceberg.commit.merge:equality_deletes", 2),
     Fault("target", "before", f"{SNAPSHOT}:LoadSnapshot.updates"),
     Fault("target", "before", f"{SNAPSHOT}:DeleteManifestWriter.content", 2),  # while the second is written
     Fault("target", "after", f"{SNAPSHOT}:LoadSnapshot.updates", 2),

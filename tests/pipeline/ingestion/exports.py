@@ -16,8 +16,8 @@ from pyiceberg.table import Table
 from tap_files.main import BulkRun
 from tap_files.settings import for_bulk
 from target_iceberg.main import BulkTarget
-from target_iceberg.position import read_position
 from target_iceberg.settings import for_bulk as target_for_bulk
+from target_iceberg.state.position import read_position
 
 
 @dataclass

@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from conftest import Shop
-from target_iceberg.datafile import DataFileWriter
-from target_iceberg.intake import Intake
-from target_iceberg.load import Load
-from target_iceberg.part import Layout, Part
+from target_iceberg.commit.load import Load
+from target_iceberg.files.datafile import DataFileWriter
+from target_iceberg.files.part import Layout, Part
+from target_iceberg.rows.intake import Intake
 from target_iceberg.run import IncompleteStreamError
 
 
@@ -98,7 +98,7 @@ def test_removals_superseded_and_rejected_rows_are_counted(shop: Shop) -> None:
 
 def test_keys_that_were_not_looked_through_are_said(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond five million rows duplicates were no longer looked for, and nothing said so."""
-    monkeypatch.setattr("target_iceberg.intake.MOST_KEYS_WATCHED", 100)
+    monkeypatch.setattr("target_iceberg.rows.intake.MOST_KEYS_WATCHED", 100)
     shop.contract("key: [id]\nquarantine: {share: 100%}\n", "pets")
     keyless = [{**message, "key_properties": []} if message["type"] == "SCHEMA" else message for message in FIRST]
     shop.load(keyless)

@@ -25,7 +25,7 @@ from headwater_contracts import (
 from headwater_contracts.render import render
 from headwater_contracts.types import parse_type
 from tap_postgres_arrow.source import Source
-from target_iceberg.contract import proposed
+from target_iceberg.rows.contract import proposed
 
 CONTRACTS = PACKAGES.parent / "contracts"
 PETCO = PACKAGES.parents[1] / "sources" / "petco"

@@ -56,7 +56,7 @@ def test_kill_during_the_recovery_from_a_kill(log: Log, write: str) -> None:
     assert log.run().complete
     for first in (Fault("target", "after", SESSION, 1), Fault("target", "after", SESSION, 3)):
         for second in (
-            Fault("target", "before", "target_iceberg.publish:settle"),
+            Fault("target", "before", "target_iceberg.commit.publish:settle"),
             Fault("target", "before", SESSION),
             Fault("target", "after", SESSION),
         ):
@@ -72,7 +72,7 @@ def test_kill_during_the_recovery_from_a_kill(log: Log, write: str) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault("target", "after", "target_iceberg.load:ensure_table"),
+        Fault("target", "after", "target_iceberg.commit.load:ensure_table"),
         Fault("target", "after", f"{FILE}.close"),
         Fault("target", "after", SESSION),
         Fault("target", "before", STATE),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import Shop
 from pyiceberg.exceptions import NoSuchTableError
-from target_iceberg.target import IncompleteStreamError
+from target_iceberg.messages.target import IncompleteStreamError
 
 COLUMNS = {
     "order_id": "{type: bigint, required: true}",

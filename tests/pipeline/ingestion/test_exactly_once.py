@@ -12,9 +12,9 @@ from pyiceberg.catalog import load_catalog
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table
 from target_iceberg.admin import positions
-from target_iceberg.orphans import orphans
-from target_iceberg.position import read_position
-from target_iceberg.target import IncompleteStreamError
+from target_iceberg.files.orphans import orphans
+from target_iceberg.messages.target import IncompleteStreamError
+from target_iceberg.state.position import read_position
 
 
 def race(monkeypatch: pytest.MonkeyPatch, before_commit: Callable[[], None]) -> None:
@@ -169,7 +169,7 @@ def test_orphans_are_files_of_failed_loads_only(loaded: Shop, monkeypatch: pytes
     def crash(*_arguments: Any, **_options: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("target_iceberg.load.Load.commit_prepared", crash)
+    monkeypatch.setattr("target_iceberg.commit.load.Load.commit_prepared", crash)
     with pytest.raises(KeyboardInterrupt):
         loaded.replicate()
     monkeypatch.undo()

@@ -16,7 +16,8 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.types import NestedField, StringType
 from pyiceberg.utils.config import Config
-from target_iceberg import lake, ledger
+from target_iceberg import lake
+from target_iceberg.state import ledger
 
 NAME = "silent"
 

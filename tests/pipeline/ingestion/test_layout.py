@@ -20,8 +20,8 @@ from pyiceberg.conversions import from_bytes
 from pyiceberg.table import Table
 from pyiceberg.transforms import TruncateTransform
 from pyiceberg.types import DecimalType
-from target_iceberg import clustering, part
-from target_iceberg.target import IncompleteStreamError
+from target_iceberg.files import clustering, part
+from target_iceberg.messages.target import IncompleteStreamError
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def test_memory_is_bounded_and_every_file_is_whole(sales: Sales, monkeypatch: py
 
     monkeypatch.setattr(clustering.Held, "take", watched)
     monkeypatch.setattr(clustering, "BUFFER_BYTES", size // 8)
-    monkeypatch.setattr("target_iceberg.batches.READ_ROWS", 20)
+    monkeypatch.setattr("target_iceberg.messages.batches.READ_ROWS", 20)
     sales.load("partition: ['bucket(5, id)']\nsort: [seen desc]", rows)
     assert max(held) < size // 8 + size // 20, "held more than the limit and one batch"
     assert len(held) > 6

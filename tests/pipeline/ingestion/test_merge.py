@@ -13,8 +13,8 @@ import reading
 from conftest import Shop, contracts
 from pyiceberg.manifest import DataFile, DataFileContent, ManifestContent
 from pyiceberg.table import Table
-from target_iceberg.orphans import held, orphans
-from target_iceberg.target import IncompleteStreamError
+from target_iceberg.files.orphans import held, orphans
+from target_iceberg.messages.target import IncompleteStreamError
 
 TIME = "2026-03-01T10:00:00+00:00"
 SCHEMA = {
@@ -217,7 +217,7 @@ def test_delete_files_of_a_failed_load_are_orphans(pets: Pets, monkeypatch: pyte
     def crash(*_arguments: Any, **_options: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("target_iceberg.load.Load.commit_prepared", crash)
+    monkeypatch.setattr("target_iceberg.commit.load.Load.commit_prepared", crash)
     with pytest.raises(KeyboardInterrupt):
         pets.load({"id": 2, "name": "lost"})
     monkeypatch.undo()

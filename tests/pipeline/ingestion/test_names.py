@@ -19,8 +19,8 @@ from pyiceberg.catalog import load_catalog
 from tap_files.errors import FilesError
 from tap_files.grouping import grouped, stream_name
 from tap_files.store import File
+from target_iceberg.messages.target import TargetIceberg
 from target_iceberg.run import IncompleteStreamError
-from target_iceberg.target import TargetIceberg
 
 DAGSTER = re.compile(r"[A-Za-z0-9_]+")
 """What Dagster takes as a name: dagster._core.definitions.utils.VALID_NAME_REGEX."""

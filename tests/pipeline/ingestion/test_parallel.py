@@ -136,8 +136,8 @@ def test_a_reader_that_is_cut_off_fails_the_run(large: Shop) -> None:
     [
         Fault("tap", "after", "tap_postgres_arrow.parquet:Statement.write"),
         Fault("tap", "before", "tap_postgres_arrow.parquet:judge"),
-        Fault("target", "after", "target_iceberg.passage:Passage._store"),
-        Fault("target", "after", "target_iceberg.load:Load.adopt"),
+        Fault("target", "after", "target_iceberg.files.passage:Passage._store"),
+        Fault("target", "after", "target_iceberg.commit.load:Load.adopt"),
     ],
     ids=str,
 )

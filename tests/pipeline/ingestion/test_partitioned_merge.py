@@ -17,12 +17,12 @@ from laid_out import Sales, data_files
 from pyiceberg.catalog import Catalog
 from pyiceberg.manifest import DataFile, DataFileContent
 from pyiceberg.table import Table
-from target_iceberg.load import Load
-from target_iceberg.mode import WriteMode
-from target_iceberg.orphans import held, orphans
-from target_iceberg.partitioning import Arrangement
-from target_iceberg.replay import replay
-from target_iceberg.types import iceberg_schema
+from target_iceberg.commit.load import Load
+from target_iceberg.files.orphans import held, orphans
+from target_iceberg.files.partitioning import Arrangement
+from target_iceberg.quarantine.replay import replay
+from target_iceberg.rows.mode import WriteMode
+from target_iceberg.rows.types import iceberg_schema
 from test_replay import Pets as Priced
 
 PROPERTIES: dict[str, Any] = {
@@ -207,7 +207,7 @@ def test_orphans_of_a_partitioned_table_are_found(pets: Pets, monkeypatch: pytes
         raise KeyboardInterrupt
 
     pets.merge(pet(1, "a", 0), pet(2, "b", 1))
-    monkeypatch.setattr("target_iceberg.load.Load.commit_prepared", crash)
+    monkeypatch.setattr("target_iceberg.commit.load.Load.commit_prepared", crash)
     with pytest.raises(KeyboardInterrupt):
         pets.merge(pet(1, "a", 2), pet(2, "b", 3), pet(2, "b", 4))
     monkeypatch.undo()

@@ -16,7 +16,7 @@ from crash_processes import Outcome, run
 from tap_postgres_arrow import parquet
 from tap_postgres_arrow.settings import for_bulk
 from tap_postgres_arrow.source import Source
-from target_iceberg.footer import MAGIC, FooterError, with_field_ids
+from target_iceberg.files.footer import MAGIC, FooterError, with_field_ids
 
 TYPES = {
     "small": ("smallint not null", "7"),

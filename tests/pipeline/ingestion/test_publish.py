@@ -14,12 +14,12 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import BadRequestError, CommitFailedException, NoSuchTableError
 from pyiceberg.table import Table
 from target_iceberg.admin import positions
-from target_iceberg.load import Load
-from target_iceberg.orphans import orphans
-from target_iceberg.position import read_position, staged
-from target_iceberg.publish import RefusedLoadError, together
-from target_iceberg.target import IncompleteStreamError
-from target_iceberg.types import iceberg_schema
+from target_iceberg.commit.load import Load
+from target_iceberg.commit.publish import RefusedLoadError, together
+from target_iceberg.files.orphans import orphans
+from target_iceberg.messages.target import IncompleteStreamError
+from target_iceberg.rows.types import iceberg_schema
+from target_iceberg.state.position import read_position, staged
 
 TABLES = ("items", "orders")
 SCHEMA = {"properties": {"id": {"type": "integer"}}}

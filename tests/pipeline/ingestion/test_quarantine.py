@@ -13,10 +13,10 @@ from conftest import Shop
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table
-from target_iceberg import quarantine
-from target_iceberg.ledger import Ledger
-from target_iceberg.replay import Outcome, replay
-from target_iceberg.target import IncompleteStreamError
+from target_iceberg.messages.target import IncompleteStreamError
+from target_iceberg.quarantine import rejected as quarantine
+from target_iceberg.quarantine.replay import Outcome, replay
+from target_iceberg.state.ledger import Ledger
 from test_target import singer
 
 SCHEMA = {"id": {"type": "integer"}, "price": {"type": ["number", "null"], "multipleOf": 0.01}}
@@ -211,7 +211,7 @@ def test_complete_read_that_is_not_published_deletes_nothing(lake: Shop, monkeyp
     """What older loads had set aside was deleted before anybody knew whether this one would be seen."""
     lake.load(pets(1, "cheap"))
     with monkeypatch.context() as patch:
-        patch.setattr("target_iceberg.load.Load.commit_prepared", lambda _: 1 / 0)
+        patch.setattr("target_iceberg.commit.load.Load.commit_prepared", lambda _: 1 / 0)
         with pytest.raises(IncompleteStreamError):
             lake.load(complete(pets(1, 2, start=1)))
     assert len(lake.quarantine()) == 1

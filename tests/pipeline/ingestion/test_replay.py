@@ -13,10 +13,11 @@ from conftest import Shop
 from pyiceberg.catalog import Catalog
 from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.table import Table
-from target_iceberg import admin, released, written
-from target_iceberg.orphans import orphans
-from target_iceberg.publish import RefusedLoadError
-from target_iceberg.replay import Outcome, replay
+from target_iceberg import admin
+from target_iceberg.commit.publish import RefusedLoadError
+from target_iceberg.files.orphans import orphans
+from target_iceberg.quarantine import released, written
+from target_iceberg.quarantine.replay import Outcome, replay
 
 NUMBER: dict[str, Any] = {"type": ["number", "null"], "multipleOf": 0.01}
 TEXT: dict[str, Any] = {"type": ["string", "null"]}
@@ -143,7 +144,7 @@ def test_a_replay_that_dies_midway_changes_nothing_twice(
     pets.load({"id": 2, "price": "dear"})
     pets.correct()
     with monkeypatch.context() as patch:
-        patch.setattr("target_iceberg.quarantine.keep_only", lambda *_: 1 / 0)
+        patch.setattr("target_iceberg.quarantine.rejected.keep_only", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             again(pets, catalog)
     snapshots = len(pets.table.snapshots())

@@ -14,12 +14,12 @@ from headwater_contracts import Contract
 from pyiceberg.catalog import Catalog
 from pyiceberg.schema import Schema
 from pyiceberg.types import LongType, NestedField, StringType, TimestamptzType
-from target_iceberg import datafile, passage
-from target_iceberg.drift import plan
-from target_iceberg.intake import Intake
-from target_iceberg.load import Load
-from target_iceberg.pipe import BrokenStreamError
-from target_iceberg.types import LOADED_AT
+from target_iceberg.commit.load import Load
+from target_iceberg.files import datafile, passage
+from target_iceberg.messages.pipe import BrokenStreamError
+from target_iceberg.rows.drift import plan
+from target_iceberg.rows.intake import Intake
+from target_iceberg.rows.types import LOADED_AT
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 SCHEMA = Schema(

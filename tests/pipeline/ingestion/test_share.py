@@ -20,7 +20,7 @@ from conftest import PASSWORD, Server, Shop, contracts, with_accounts
 from crash_processes import LONGEST_RUN_SECONDS, Fault, Outcome, run
 from entry_point import EntryPoint, pipes
 from pyiceberg.catalog import load_catalog
-from target_iceberg.orphans import orphans
+from target_iceberg.files.orphans import orphans
 
 ROWS = 36_000
 JUDGED = Fault("tap", "after", "tap_postgres_arrow.bulk:judged")
@@ -155,8 +155,8 @@ def test_pods_that_never_come_cost_nothing(pods: Pods) -> None:
     [
         (Fault("tap", "after", "tap_postgres_arrow.share:Queue.take"), 0),
         (Fault("tap", "after", "tap_postgres_arrow.engine:Connection.copy"), 1),
-        (Fault("target", "before", "target_iceberg.passage:with_field_ids"), 1),  # half a file, in a folder
-        (Fault("target", "after", "target_iceberg.passage:Passage._store"), 1),
+        (Fault("target", "before", "target_iceberg.files.passage:with_field_ids"), 1),  # half a file, in a folder
+        (Fault("target", "after", "target_iceberg.files.passage:Passage._store"), 1),
         (Fault("tap", "before", "tap_postgres_arrow.share:Queue.done"), 1),
         (Fault("tap", "after", "tap_postgres_arrow.share:Queue.done"), 0),
     ],

@@ -31,9 +31,9 @@ from pyiceberg.types import (
     TimestampType,
     TimestamptzType,
 )
-from target_iceberg.load import Load
-from target_iceberg.mode import WriteMode
-from target_iceberg.types import LOADED_AT
+from target_iceberg.commit.load import Load
+from target_iceberg.rows.mode import WriteMode
+from target_iceberg.rows.types import LOADED_AT
 
 ROWS = 6_144
 GROUP = 2_048
@@ -125,7 +125,7 @@ def begin(catalog: Catalog) -> Load:
 
 def by_arrow(catalog: Catalog, monkeypatch: pytest.MonkeyPatch, _folder: Path) -> Table:
     """As records, merges, logs and files come: Arrow's writer."""
-    monkeypatch.setattr("target_iceberg.datafile.MOST_ROWS_OF_A_GROUP", GROUP)
+    monkeypatch.setattr("target_iceberg.files.datafile.MOST_ROWS_OF_A_GROUP", GROUP)
     load = begin(catalog)
     for batch in rows().to_batches(max_chunksize=512):
         load.write(batch)
@@ -217,7 +217,7 @@ def test_files_of_another_engine_than_ours_have_no_bounds_of_floats(catalog: Cat
 
 def test_replaced_rows_go_whatever_their_keys(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     """A delete file with wrong bounds is not applied: two versions of a key would be there."""
-    monkeypatch.setattr("target_iceberg.deletes.MOST_ROWS_OF_A_GROUP", 100)
+    monkeypatch.setattr("target_iceberg.files.deletes.MOST_ROWS_OF_A_GROUP", 100)
     keys = ["a", *(f"k{number:03d}" for number in range(300)), "p" * 5_000, "q"]
     fields = (
         NestedField(1, "id", StringType(), required=True),

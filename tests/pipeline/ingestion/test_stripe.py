@@ -31,9 +31,9 @@ from petco.api.shop import Shop as Tables  # noqa: E402
 from petco.database import Server as Address  # noqa: E402
 from tap_stripe.objects import KINDS  # noqa: E402
 from tap_stripe.tap import TapStripe  # noqa: E402
+from target_iceberg.messages.target import TargetIceberg  # noqa: E402
+from target_iceberg.rows.types import iceberg_schema  # noqa: E402
 from target_iceberg.run import IncompleteStreamError  # noqa: E402
-from target_iceberg.target import TargetIceberg  # noqa: E402
-from target_iceberg.types import iceberg_schema  # noqa: E402
 
 if TYPE_CHECKING:
     from conftest import Server, Shop

@@ -23,7 +23,7 @@ from exports import Exports
 from pyiceberg.catalog import load_catalog
 from tap_files.errors import FilesError
 from tap_files.tap import TapFiles
-from target_iceberg.replay import replay
+from target_iceberg.quarantine.replay import replay
 
 
 @pytest.fixture

@@ -30,8 +30,8 @@ FAULTS = [
     Fault("tap", "after", "headwater_tap.handover:send"),
     Fault("tap", "after", "tap_files.reading:Reading.end"),
     Fault("target", "before", "target_iceberg.run:Run.finish"),
-    Fault("target", "before", "target_iceberg.load:Load.commit_prepared"),
-    Fault("target", "after", "target_iceberg.load:Load.commit_prepared"),
+    Fault("target", "before", "target_iceberg.commit.load:Load.commit_prepared"),
+    Fault("target", "after", "target_iceberg.commit.load:Load.commit_prepared"),
     Fault("target", "before", STATE),
     Fault("target", "after", STATE),
 ]

@@ -135,7 +135,7 @@ def test_a_full_refresh_begins_the_list_anew(exports: Exports) -> None:
 
 def test_a_long_list_is_kept_in_pieces(exports: Exports, monkeypatch: pytest.MonkeyPatch) -> None:
     """AWS Glue refuses a property of more than 512,000 bytes: from thirty thousand files on nothing is loaded."""
-    monkeypatch.setattr("target_iceberg.seen.PIECE_LETTERS", 100)
+    monkeypatch.setattr("target_iceberg.state.seen.PIECE_LETTERS", 100)
     put(exports, *range(10, 60))
     exports.replicate()
     put(exports, 60)

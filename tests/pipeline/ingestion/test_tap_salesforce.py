@@ -27,8 +27,8 @@ from tap_salesforce.columns import Column, FieldValueError
 from tap_salesforce.tap import TapSalesforce
 from tap_salesforce.usage import LimitError
 from tap_salesforce.window import Bookmark
-from target_iceberg.target import IncompleteStreamError
-from target_iceberg.types import iceberg_schema
+from target_iceberg.messages.target import IncompleteStreamError
+from target_iceberg.rows.types import iceberg_schema
 from wholesale import CLIENT_ID, SECRET, Organisation, organisation
 
 STREAMS = ("accounts", "opportunities", "opportunity_line_items", "products")

@@ -15,9 +15,9 @@ from headwater_contracts import table_name
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table
-from target_iceberg.records import RecordValueError, to_batch
-from target_iceberg.target import IncompleteStreamError
-from target_iceberg.types import column_type
+from target_iceberg.messages.records import RecordValueError, to_batch
+from target_iceberg.messages.target import IncompleteStreamError
+from target_iceberg.rows.types import column_type
 
 
 def singer(*records: dict[str, Any], schema: dict[str, Any], stream: str = "pets", **extra: Any) -> str:

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from conftest import Shop
 from singer_sdk.contrib.msgspec import MsgSpecReader
-from target_iceberg.records import parsed, sift, to_batch
-from target_iceberg.values import json_text
+from target_iceberg.messages.records import parsed, sift, to_batch
+from target_iceberg.rows.values import json_text
 
 BIGINT, NUMERIC, DOUBLE, REAL = pa.int64(), pa.decimal128(10, 2), pa.float64(), pa.float32()
 TIMESTAMP, TIMESTAMPTZ, DATE = pa.timestamp("us"), pa.timestamp("us", "UTC"), pa.date32()

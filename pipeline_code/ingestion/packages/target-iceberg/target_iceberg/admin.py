@@ -23,10 +23,10 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
 
+from target_iceberg.commit.publish import complete, note_rollback
+from target_iceberg.files.orphans import orphans
 from target_iceberg.lake import connect
-from target_iceberg.orphans import orphans
-from target_iceberg.position import read_position
-from target_iceberg.publish import complete, note_rollback
+from target_iceberg.state.position import read_position
 
 PARALLEL_REQUESTS = 8
 
@@ -91,7 +91,7 @@ def main() -> None:
     if options.command == "contract":
         from headwater_contracts.render import render
 
-        from target_iceberg.contract import proposed
+        from target_iceberg.rows.contract import proposed
 
         for table in tables_of(lake, options.namespace, [options.stream]):
             position = read_position(table.metadata)
@@ -99,8 +99,8 @@ def main() -> None:
             sys.stdout.write(render(proposed(options.stream, table.schema(), bookmark.get("replication_key"))))
         return
     if options.command == "replay":
-        from target_iceberg.contract import contract_of
-        from target_iceberg.replay import replay
+        from target_iceberg.quarantine.replay import replay
+        from target_iceberg.rows.contract import contract_of
 
         contract = contract_of(os.environ.get(ROOT_VARIABLE), options.stream)
         print(f"{options.stream}: {replay(lake, options.namespace, options.stream, contract.deletes)}")

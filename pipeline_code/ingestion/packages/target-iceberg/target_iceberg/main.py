@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_iceberg import memory, settings
-from target_iceberg.batches import FORMATS, Batch, contract_or_default
 from target_iceberg.imports import rarely_used
-from target_iceberg.piece import is_piece, store_piece
+from target_iceberg.messages.batches import FORMATS, Batch, contract_or_default
+from target_iceberg.messages.piece import is_piece, store_piece
 from target_iceberg.settings import Settings
 
 if TYPE_CHECKING:
-    from target_iceberg.intake import Intake, Refusal
+    from target_iceberg.rows.intake import Intake, Refusal
     from target_iceberg.run import Run
 
 NAME = "target-iceberg"
@@ -112,7 +112,7 @@ class BulkTarget:
         batch.store(self._intakes[stream])
 
     def _take(self, run: Run, message: dict[str, Any]) -> None:
-        from target_iceberg import quarantine
+        from target_iceberg.quarantine import rejected as quarantine
 
         match message["type"]:
             case "RECORD":
@@ -133,7 +133,7 @@ class BulkTarget:
 
     def _continue_with_the_sdk(self, lines: Iterator[str]) -> None:
         memory.keep()
-        from target_iceberg.target import TargetIceberg
+        from target_iceberg.messages.target import TargetIceberg
 
         target = TargetIceberg(config=dict(self._config), run=self.run)
         target.go_on(self._schemas.values(), lines)
@@ -170,7 +170,7 @@ def main() -> None:
         config |= json.loads(Path(name).read_text(encoding="utf-8"))
     chosen = None if files is None else settings.for_bulk(config)
     if chosen is None:
-        from target_iceberg.target import TargetIceberg
+        from target_iceberg.messages.target import TargetIceberg
 
         TargetIceberg.cli()
         return

@@ -15,21 +15,22 @@ from typing import Any
 from headwater_contracts import Contract, ContractError
 from pyiceberg.catalog import Catalog
 
-from target_iceberg import open_findings, quarantine
-from target_iceberg.bookmarks import announced, announces, attempt, bookmark_of, set_bookmark
-from target_iceberg.contract import contract_of
-from target_iceberg.drift import Plan
-from target_iceberg.findings import DriftError, Finding, of_failure
-from target_iceberg.intake import Intake, Refusal
-from target_iceberg.load import Load
-from target_iceberg.mode import WriteMode
-from target_iceberg.partitioning import Arrangement
-from target_iceberg.position import settled
-from target_iceberg.publish import together
-from target_iceberg.quarantine import Rejected
-from target_iceberg.report import report, report_failure
+from target_iceberg.commit.load import Load
+from target_iceberg.commit.publish import together
+from target_iceberg.commit.tables import planned_table
+from target_iceberg.files.partitioning import Arrangement
+from target_iceberg.messages.bookmarks import announced, announces, attempt, bookmark_of, set_bookmark
+from target_iceberg.quarantine import rejected as quarantine
+from target_iceberg.quarantine.rejected import Rejected
+from target_iceberg.rows.contract import contract_of
+from target_iceberg.rows.drift import Plan
+from target_iceberg.rows.findings import DriftError, Finding, of_failure
+from target_iceberg.rows.intake import Intake, Refusal
+from target_iceberg.rows.mode import WriteMode
 from target_iceberg.settings import Settings
-from target_iceberg.tables import planned_table
+from target_iceberg.state import open_findings
+from target_iceberg.state.position import settled
+from target_iceberg.state.report import report, report_failure
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""One load, one snapshot: made, staged, published."""

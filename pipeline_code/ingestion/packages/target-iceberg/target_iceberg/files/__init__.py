@@ -1,0 +1,1 @@
+"""Data and delete files: written, passed through, described by statistics."""

@@ -1,0 +1,1 @@
+"""What comes in: Singer messages, BATCH files and named pipes."""

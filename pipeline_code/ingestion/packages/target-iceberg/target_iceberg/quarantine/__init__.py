@@ -1,0 +1,1 @@
+"""Rows that no table can hold, and their way back."""

@@ -1,0 +1,37 @@
+"""The contracts that this target works by, and a first one made from what was loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headwater_contracts import Column, Contract, find
+from headwater_contracts.files import root
+
+if TYPE_CHECKING:
+    from pyiceberg.schema import Schema
+
+
+def contract_of(folder: str | None, stream: str) -> Contract:
+    """Return a stream's contract below `folder`, or one of all defaults, where there is none.
+
+    Raises ContractError for a file that is wrong, and for a folder that is not there.
+    """
+    found = find(root(folder), stream) if folder else None
+    return found if found is not None else Contract("", stream)
+
+
+def proposed(stream: str, table: Schema, replication_key: str | None = None) -> Contract:
+    """Return the contract that agrees with a stream's table as it is."""
+    from target_iceberg.rows.types import (  # late: pyiceberg, which `contract_of` can do without
+        LOADED_AT,
+        contract_type,
+    )
+
+    columns = {
+        field.name: Column(field.name, contract_type(field.field_type), required=field.required)
+        for field in table.fields
+        if field.name != LOADED_AT and not field.name.startswith("_sdc_")
+    }
+    names = table.identifier_field_names()
+    key = tuple(name for name in columns if name in names)
+    return Contract("", stream, version=1, key=key, replication_key=replication_key, columns=columns)

@@ -1,0 +1,1 @@
+"""Where a stream stands, and the small tables beside the lake's."""
