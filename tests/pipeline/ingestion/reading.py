@@ -47,7 +47,7 @@ def rows(table: Table, *columns: str, where: str = "true", order: str = "1") -> 
         source = table.metadata_location.removeprefix("file://").replace("'", "''")
         if table.current_snapshot() is None:
             return []
-        names = ", ".join(f'"{name}"' for name in columns)
+        names = ", ".join('"' + name.replace('"', '""') + '"' for name in columns)
         return connection.execute(
             f"select {names} from iceberg_scan('{source}') where {where} order by {order}"
         ).fetchall()

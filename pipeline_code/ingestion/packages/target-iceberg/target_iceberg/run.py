@@ -65,7 +65,7 @@ class Run:
         try:
             if known is None:
                 contract = contract_of(self.settings.contracts, stream)
-                self._check_alone(contract)
+                self._check_alone(stream, contract)
             planned = planned_table(self.catalog, self.settings.namespace, contract, schema, keys)
         except (ContractError, DriftError) as error:
             if isinstance(known, Intake):
@@ -80,13 +80,11 @@ class Run:
             self._intakes[stream] = Intake(contract, planned, self._load(contract, planned))
         return self._intakes[stream]
 
-    def _check_alone(self, contract: Contract) -> None:
+    def _check_alone(self, stream: str, contract: Contract) -> None:
         """Raise ContractError where another stream of this run has the same table."""
-        for stream, intake in self._intakes.items():
+        for other, intake in self._intakes.items():
             if intake.contract.table == contract.table:
-                raise ContractError(
-                    f"streams {stream!r} and {contract.stream!r} would both be table {contract.table}: rename one"
-                )
+                raise ContractError(f"streams {other!r} and {stream!r} would both be table {contract.table}: rename one")
 
     def _load(self, contract: Contract, planned: Plan) -> Load:
         stream = contract.stream
