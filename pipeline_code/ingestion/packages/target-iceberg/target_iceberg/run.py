@@ -84,7 +84,9 @@ class Run:
         """Raise ContractError where another stream of this run has the same table."""
         for other, intake in self._intakes.items():
             if intake.contract.table == contract.table:
-                raise ContractError(f"streams {other!r} and {stream!r} would both be table {contract.table}: rename one")
+                raise ContractError(
+                    f"streams {other!r} and {stream!r} would both be table {contract.table}: rename one"
+                )
 
     def _load(self, contract: Contract, planned: Plan) -> Load:
         stream = contract.stream
