@@ -6,6 +6,7 @@ Files that are there stay under the spec that they were written for; readers kno
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,7 @@ _MAKE: Mapping[str, Callable[[int], Transform[Any, Any]]] = {
     "bucket": BucketTransform,
     "truncate": TruncateTransform,
 }
+_NO_LETTER = re.compile(r"[^A-Za-z0-9_]|^[0-9]")
 _SHORT = {"truncate": "trunc"}
 """How Iceberg's own names of partition fields say a transform."""
 EXAMPLES = 20
@@ -208,11 +210,17 @@ def _respec(transaction: Transaction, wanted: Mapping[tuple[int, str], Transform
 
 
 def _free_name(column: str, transform: Transform[Any, Any], taken: set[str]) -> str:
-    """Return Iceberg's usual name of a partition field, `updated_at_day`, or one with a number that nothing has."""
+    """Return Iceberg's usual name of a partition field, `updated_at_day`, or one with a number that nothing has.
+
+    A manifest has the field by this name, and Avro's are of ASCII: what is none is encoded, `Größe` as `Gr_xF6_xDFe`.
+    pyiceberg writes letters of other alphabets as they are, and readers refuse the manifest; DuckDB ends its process.
+    """
     kind, _, parameter = str(transform).rstrip("]").partition("[")
-    if kind == "identity":
+    plain = _NO_LETTER.sub(lambda found: f"_x{ord(found[0]):X}", column)
+    if kind == "identity" and plain == column:
         return column
-    number, usual = 1, "_".join(part for part in (column, _SHORT.get(kind, kind), parameter) if part)
+    kind = "" if kind == "identity" else kind
+    number, usual = 1, "_".join(part for part in (plain, _SHORT.get(kind, kind), parameter) if part)
     found = usual
     while found in taken:
         number += 1
