@@ -132,8 +132,12 @@ def _test(parser: argparse.ArgumentParser) -> None:
 
 
 def _soak(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--only", help="crash or drift (only=drift); both if it is left out")
-    parser.add_argument("--runs", type=count, help="random kills in each way of writing, random changes (runs=100)")
+    parser.add_argument("--only", help="crash, drift or differential (only=drift); all if it is left out")
+    parser.add_argument(
+        "--runs",
+        type=count,
+        help="random kills in each way of writing, random changes, random tables by each way (runs=100)",
+    )
     parser.add_argument("--seed", type=count, help="of what is random: that of an earlier soak, to do the same again")
 
 
@@ -159,7 +163,7 @@ COMMANDS = (
     Command("emulator", "AWS emulator of the localstack stack", "make emulator stop=1", _emulator),
     Command("env", "variables for plain pulumi and kubectl", 'eval "$(make -s env)"'),
     Command("test", "the test suite; `only=` one part of it", "make test only=unit k=settings", _test),
-    Command("soak", "crashes and drift of ingestion, or the marts, at length", "make soak only=crash runs=100", _soak),
+    Command("soak", "crashes, drift and random tables of ingestion, or marts", "make soak only=crash runs=100", _soak),
     Command("lint", "all static checks", "make lint"),
     Command("lock", "write all lock files anew from their inputs", "make lock"),
     Command("bench", "measure platform or ingestion, write docs/benchmarks.md", "make bench only=ingestion", _bench),

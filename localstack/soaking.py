@@ -18,6 +18,9 @@ INGESTION = Path("tests/pipeline/ingestion")
 FILES: Mapping[str, tuple[Path, ...]] = {
     "crash": (INGESTION / "test_crashes.py", INGESTION / "soak" / "test_soak_crashes.py"),
     "drift": (INGESTION / "soak" / "test_soak_drift.py",),
+    "differential": tuple(
+        INGESTION / "differential" / f"test_{name}.py" for name in ("old_faults", "differential", "three_engines")
+    ),
 }
 """The parts of a soak: the files of each."""
 MARTS = "marts"
@@ -25,7 +28,7 @@ MARTS_TEST = Path("tests/platform/test_marts_equal_rebuild.py")
 """A part of its own, only where it is asked for: it needs the running platform, about two minutes a run."""
 MARTS_RUNS = 10
 RUNS = 100
-"""Random kills in each way of writing, and random sequences of changes of a source."""
+"""Random kills in each way of writing, sequences of changes of a source, and cases of tables by each way."""
 
 
 def suite(found: testing.Suite, only: str | None, runs: int, seed: int, checkout: Path = CHECKOUT) -> testing.Suite:

@@ -29,6 +29,7 @@ class Exports:
     state: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     contracts: dict[str, str] = field(default_factory=dict)
+    lake: str = "lake"
 
     @property
     def root(self) -> Path:
@@ -75,7 +76,7 @@ class Exports:
     def load(self, lines: list[str]) -> None:
         """Run the target, and keep the state that it lets go of."""
         output = io.StringIO()
-        config = {"namespace": self.namespace, "validate_records": False, **self.contracts}
+        config = {"catalog": self.lake, "namespace": self.namespace, "validate_records": False, **self.contracts}
         chosen = target_for_bulk(config)
         assert chosen is not None
         with contextlib.redirect_stdout(output):
@@ -89,7 +90,7 @@ class Exports:
         self.load(self.extract())
 
     def table(self, name: str) -> Table:
-        return load_catalog("lake").load_table((self.namespace, name))
+        return load_catalog(self.lake).load_table((self.namespace, name))
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """Return the rows in the order of file, version and number, without the target's column."""
@@ -105,7 +106,7 @@ class Exports:
         return {each.name: str(each.field_type) for each in self.table(name).schema().fields}
 
     def quarantine(self) -> list[dict[str, Any]]:
-        if not load_catalog("lake").table_exists((self.namespace, "quarantine")):
+        if not load_catalog(self.lake).table_exists((self.namespace, "quarantine")):
             return []
         return self.table("quarantine").scan().to_arrow().sort_by("row").to_pylist()
 
@@ -115,7 +116,7 @@ class Exports:
 
     def positions(self, *streams: str) -> dict[str, Any]:
         """Return where the tables stand, as headwater-ingest tells the tap."""
-        catalog = load_catalog("lake")
+        catalog = load_catalog(self.lake)
         found = {}
         for stream in streams:
             if catalog.table_exists((self.namespace, stream)):

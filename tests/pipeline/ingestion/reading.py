@@ -22,7 +22,8 @@ def _extension(name: str) -> str:
     return str(found)
 
 
-def _open_store(connection: duckdb.DuckDBPyConnection) -> None:
+def open_store(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let a connection read the private object store."""
     connection.load_extension(_extension("httpfs"))
     connection.execute(
         "create secret (type s3, key_id $key, secret $secret, region $region, endpoint $endpoint,"
@@ -31,19 +32,25 @@ def _open_store(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def connect() -> duckdb.DuckDBPyConnection:
+    """Return a connection that reads Iceberg tables in local folders."""
+    connection = duckdb.connect(
+        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": "1"}
+    )
+    for name in ("avro", "iceberg"):  # the order of dependence
+        connection.load_extension(_extension(name))
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
 def rows(table: Table, *columns: str, where: str = "true", order: str = "1") -> list[tuple[Any, ...]]:
     """Return columns of the live rows of a table in a local folder or in the private object store, sorted.
 
     `where` is a condition in SQL: the engine leaves out files and row groups whose statistics say that they hold none.
     """
-    with duckdb.connect(
-        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": "1"}
-    ) as connection:
-        for name in ("avro", "iceberg"):  # the order of dependence
-            connection.load_extension(_extension(name))
+    with connect() as connection:
         if table.metadata_location.startswith("s3:"):
-            _open_store(connection)
-        connection.execute("set TimeZone = 'UTC'")
+            open_store(connection)
         source = table.metadata_location.removeprefix("file://").replace("'", "''")
         if table.current_snapshot() is None:
             return []

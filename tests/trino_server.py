@@ -1,0 +1,83 @@
+"""A private Trino on a private lake, from the image that `make up` has built: what its users would see."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shlex
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.lake import KEY, REGION, Access, Service, free_port, unpack
+
+NAME = "trino"
+OPEN_FILES = 4_096
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+HEAP = "2g"
+SECONDS_TO_START = 120
+
+
+def _service(root: Path, folder: Path, access: Access, heap: str) -> tuple[Service, int]:
+    """Return the server, on the image's own system: its Java needs a newer C library than this machine may have."""
+    etc, port = folder / "etc", free_port()
+    (etc / "catalog").mkdir(parents=True)
+    (folder / "data").mkdir()
+    files = {
+        "config.properties": [
+            "coordinator=true", "node-scheduler.include-coordinator=true", f"http-server.http.port={port}",
+            "node.internal-address=127.0.0.1", f"discovery.uri=http://127.0.0.1:{port}",
+        ],
+        "log.properties": ["io.trino=WARN"],
+        "node.properties": ["node.environment=tests", "node.data-dir=/var/lib/trino"],
+        "jvm.config": [f"-Xmx{heap}", "-XX:+UseSerialGC", "--add-modules=jdk.incubator.vector"],
+        "catalog/lake.properties": [
+            "connector.name=iceberg", "iceberg.catalog.type=rest",
+            f"iceberg.rest-catalog.uri=http://127.0.0.1:{access.catalog}",
+            "iceberg.rest-catalog.security=OAUTH2", "iceberg.rest-catalog.oauth2.token=${ENV:CATALOG_TOKEN}",
+            "fs.native-s3.enabled=true", f"s3.endpoint=http://127.0.0.1:{access.store}", f"s3.region={REGION}",
+            "s3.path-style-access=true", f"s3.aws-access-key={KEY}", "s3.aws-secret-key=${ENV:S3_SECRET_KEY}",
+        ],
+    }  # fmt: skip
+    for name, lines in files.items():
+        (etc / name).write_text("\n".join(lines) + "\n")
+    places = {"/proc": "proc", "/dev": "dev", etc: "etc/trino", folder / "data": "var/lib/trino"}
+    mounts = [
+        f"mount --rbind {shlex.quote(str(there))} {shlex.quote(str(root / here))}" for there, here in places.items()
+    ]
+    script = " && ".join([*mounts, f"exec chroot {shlex.quote(str(root))} trino-server"])
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+    secrets = {"CATALOG_TOKEN": access.token, "S3_SECRET_KEY": access.secret, "PATH": PATH}
+    return Service(command, secrets, f"http://127.0.0.1:{port}/v1/info", folder / "trino.log"), port
+
+
+@contextmanager
+def running(folder: Path, cache: Path, access: Access, heap: str = HEAP) -> Iterator[int]:
+    """Yield the port of a Trino on a private lake. Raises FileNotFoundError where its image can't be had."""
+    root = unpack(NAME, cache, ("",))
+    if root is None:
+        raise FileNotFoundError("no image of Trino on this machine: make up builds it")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(OPEN_FILES, min(most, 1 << 16)), most))
+    place = folder / NAME
+    place.mkdir()
+    service, port = _service(root, place, access, heap)
+    service.start()
+    try:
+        _wait(f"http://127.0.0.1:{port}/v1/info")
+        yield port
+    finally:
+        service.stop()
+
+
+def _wait(info: str) -> None:
+    """Wait until the server, which answers before, takes queries."""
+    deadline = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < deadline:
+        with urllib.request.urlopen(info, timeout=10) as answer:
+            if not json.load(answer)["starting"]:
+                return
+        time.sleep(0.1)
+    raise RuntimeError(f"{info}: Trino is still starting after {SECONDS_TO_START} seconds")
