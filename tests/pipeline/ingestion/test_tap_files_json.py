@@ -59,6 +59,16 @@ def test_a_first_line_that_is_broken_is_set_aside_alone(exports: Exports) -> Non
     assert [row["value"] for row in exports.quarantine()] == ['{"id": 0,']
 
 
+@pytest.mark.parametrize("deep", ["[" * 100_000, "[" * 100_000 + "]" * 100_000, '[{"":' * 50_000])
+def test_a_value_that_is_nested_too_deeply_is_set_aside_alone(exports: Exports, deep: str) -> None:
+    """RecursionError, which names no file, ends the look and each run of the whole source."""
+    exports.put("t/1.jsonl", f'{{"id": 1}}\n{{"id": 2, "v": {deep}}}\n{{"id": 3}}\n')
+    exports.put("u/1.json", f'{{"v": {deep}}}\n{{"v": 1}}\n')
+    exports.replicate()
+    assert (exports.values("t"), exports.values("u")) == ([(1,), (3,)], [(1,)])
+    assert len(exports.quarantine()) == 2
+
+
 def test_json_that_is_no_object_is_named_with_the_way_out(exports: Exports) -> None:
     exports.put("t/1.json", "[1, 2]")
     with pytest.raises(FilesError, match=r"file t/1\.json is one JSON array, and not of objects"):

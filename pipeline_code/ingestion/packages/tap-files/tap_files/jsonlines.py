@@ -30,6 +30,8 @@ _NUMBERS = ("boolean", "bigint", "numeric", "double")
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
 _ANY = msgspec.json.Decoder(msgspec.Raw)
+_BROKEN = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What the decoder raises: the last for a value that is nested a thousand times or so."""
 
 Values = dict[str, str | None]
 
@@ -51,7 +53,7 @@ class JsonLinesFile:
         for object_ in itertools.islice(_beginning(begins), CHUNK_LINES):
             try:
                 names |= dict.fromkeys(_OBJECT.decode(object_))
-            except (msgspec.MsgspecError, UnicodeError):
+            except _BROKEN:
                 continue  # looked at again, and told, when the rows are read
         return names
 
@@ -105,7 +107,7 @@ class JsonLinesFile:
                     continue
                 try:
                     lines.append(_values(raw, strings))
-                except (msgspec.MsgspecError, UnicodeError) as error:
+                except _BROKEN as error:
                     said = raw.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
                     misfits.append(Misfit(None, "", f"line {number} is no JSON object: {error}", said, {"line": said}))
                 if len(lines) == CHUNK_LINES:
@@ -167,7 +169,7 @@ def _beginning(begins: bytes) -> Iterator[bytes]:
 def _is_object(raw: bytes) -> bool:
     try:
         _OBJECT.decode(raw)
-    except (msgspec.MsgspecError, UnicodeError):
+    except _BROKEN:
         return False
     return True
 
@@ -175,13 +177,13 @@ def _is_object(raw: bytes) -> bool:
 def _is_json(raw: bytes) -> bool:
     try:
         _ANY.decode(raw)
-    except (msgspec.MsgspecError, UnicodeError):
+    except _BROKEN:
         return False
     return True
 
 
 def _values(raw: bytes, strings: set[str]) -> Values:
-    """Return a line's fields as text, what is nested as JSON. Raises MsgspecError, UnicodeError."""
+    """Return a line's fields as text, what is nested as JSON. Raises _BROKEN."""
     found: Values = {}
     for name, value in _OBJECT.decode(raw).items():
         text = bytes(value)
