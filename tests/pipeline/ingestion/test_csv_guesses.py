@@ -190,3 +190,20 @@ def test_names_may_hold_any_character(tmp_path: Path) -> None:
     exports.replicate()
     assert exports.values("t") == [(1, 2, 3, 4)]
     assert list(exports.types("t"))[:4] == ["id", "a_b", "c;d", "e'f"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("shell.json", '{ "_id" : ObjectId("507f1f77bcf86cd799439011"), "n" : NumberLong(5) }\n'),
+        ("sequence.json", '\x1e{"id":1}\n\x1e{"id":2}\n'),
+        ("nothing.json", "null\n"),
+    ],
+)
+def test_a_stream_of_nothing_but_lines_that_can_not_be_read_is_left_out(tmp_path: Path, file: str, text: str) -> None:
+    """It passes the look, and after the deploy the first load publishes nothing of any stream."""
+    (tmp_path / "good.csv").write_text("id,name\n1,a\n")
+    (tmp_path / file).write_text(text)
+    found = discover({"name": "crm", "path": str(tmp_path)}, {})
+    assert ([each["name"] for each in found["tables"]], found["left"]) == (["good"], [file.removesuffix(".json")])
+    assert f"{file}: line 1 is no JSON object" in found["notes"][0]

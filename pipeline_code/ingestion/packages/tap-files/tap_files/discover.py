@@ -143,6 +143,9 @@ def _described(source: str, files: Files, stream: FileStream, name: str) -> tupl
             f"{files.store.path}, stream {stream.name}: column {LOADED_AT} is the lake's own; rename it in the files"
         )
     key, rows = key_of(files, reading, name)
+    unread = _example(reading)
+    if unread and not rows:
+        raise FilesError(f"{len(reading.misfits)} lines can't be read, and no line can, such as {unread}")
     agreed, differ = dialects(reading)
     told = {
         "name": name,
@@ -162,13 +165,17 @@ def _described(source: str, files: Files, stream: FileStream, name: str) -> tupl
     if differ:
         notes.append(f"its files differ in {', '.join(differ)}, which is found out of each")
     notes += reading.notes
-    if reading.misfits:
-        first = reading.misfits[0]
-        notes.append(
-            f"{len(reading.misfits)} lines can't be read and go to the quarantine, such as "
-            f"{json.loads(first['row'])['_file']}: {first['reason']}"
-        )
+    if unread:
+        notes.append(f"{len(reading.misfits)} lines can't be read and go to the quarantine, such as {unread}")
     return told, notes
+
+
+def _example(reading: Reading) -> str:
+    """Return the first line or row that can't be read: its file, and why; nothing where all can."""
+    if not reading.misfits:
+        return ""
+    first = reading.misfits[0]
+    return f"{json.loads(first['row'])['_file']}: {first['reason']}"
 
 
 def _check_names(source: str, streams: Sequence[FileStream]) -> None:
