@@ -131,13 +131,17 @@ ADDED = "alter table shop.items add"
         pytest.param([f"{RENAMED} status to state", f"{ADDED} flag boolean default true"], id="renamed"),
         pytest.param([f"{RENAMED} secret to hidden", f"{RENAMED} status to secret"], id="names moved on"),
         pytest.param([f"{ADDED} flag boolean not null default true"], id="added with values"),
+        pytest.param(["alter table shop.items drop status", f"{ADDED} status text"], id="dropped and added anew"),
         pytest.param([f"{ADDED} at timestamptz default clock_timestamp()"], id="written anew"),
         pytest.param(["alter table shop.items alter status type text using upper(status)"], id="retyped"),
         pytest.param([f"{ADDED} twice int generated always as (id * 2) stored"], id="generated"),
     ],
 )
 def test_columns_that_change_while_the_log_waits(new_shop: Callable[[], Shop], change: list[str]) -> None:
-    """Values of before a rename were lost, and rows that nobody wrote since kept nulls in a column with a default."""
+    """Values of before a rename were lost, and rows that nobody wrote since kept nulls in a column with a default.
+
+    Of a column that was dropped and added under its old name they kept the values that went with the dropped one.
+    """
     shop = new_shop()
     merged(shop, "items", "id")
     with following(shop, *ITEMS):

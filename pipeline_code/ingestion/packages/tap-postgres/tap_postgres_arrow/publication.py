@@ -87,17 +87,26 @@ class Described:
         """Return why a table whose shape was `before` is to be read in full; None if its log tells all."""
         if self.shape.published != before.published:
             return "the publication was altered, or the table put into it anew"
-        for number, name in self.shape.columns.items():
-            known = before.columns.get(number)
-            if known is None and number in self.filled:
-                return f"column {name} was added, with values in rows that were there before"
-            if known not in {None, name}:
-                return f"column {known} was renamed to {name}"
+        if (column := self._other_column(before)) is not None:
+            return column
         for number, file in before.files.items():
             if self.shape.files.get(number) != file:
                 return "it, or a partition of it, was written anew, emptied or taken out"
         if self.attached - set(before.files):
             return "a table was attached as its partition"
+        return None
+
+    def _other_column(self, before: Shape) -> str | None:
+        """Return which column is not what it was, or has values of which the log says nothing; None if none."""
+        names = set(before.columns.values())
+        for number, name in self.shape.columns.items():
+            known = before.columns.get(number)
+            if known is None and name in names:
+                return f"column {name} is another one than before: it was dropped, and added anew"
+            if known is None and number in self.filled:
+                return f"column {name} was added, with values in rows that were there before"
+            if known not in {None, name}:
+                return f"column {known} was renamed to {name}"
         return None
 
 
