@@ -269,3 +269,17 @@ def test_type_of_the_sources_own_is_not_taken_for_postgresqls(new_shop: Callable
     load(shop, layout)
     (row,) = shop.rows("plans", "id")
     assert (row["due"], str(row["at"])) == ("soon", "2026-01-02")
+
+
+@pytest.mark.parametrize("layout", WAYS)
+def test_columns_that_another_loader_added_are_loaded(shop: Shop, layout: str | None) -> None:
+    """The Singer SDK takes what begins with `_sdc_` for its own: a database that Meltano filled lost these columns."""
+    shop.execute(
+        "create table shop.loaded (id int primary key, _sdc_batched_at timestamptz, _sdc_sequence bigint,"
+        " _sdc_table_version bigint, _sdc_deleted_at timestamptz)",
+        "insert into shop.loaded values (1, '2026-01-01 00:00+00', 5, 7, null)",
+    )
+    shop.replicate(**({} if layout else {"batch_config": None}))
+    (row,) = shop.rows("loaded", "id")
+    assert [row[f"_sdc_{name}"] for name in ("sequence", "table_version", "deleted_at")] == [5, 7, None]
+    assert str(row["_sdc_batched_at"]) == "2026-01-01 00:00:00+00:00"

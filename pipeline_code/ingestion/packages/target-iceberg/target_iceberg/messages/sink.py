@@ -9,7 +9,6 @@ from singer_sdk.helpers._batch import BaseBatchFileEncoding
 from singer_sdk.sinks import BatchSink
 
 from target_iceberg.messages.batches import FORMATS, Batch
-from target_iceberg.rows.mode import DELETED_AT
 
 if TYPE_CHECKING:
     from target_iceberg.messages.target import TargetIceberg
@@ -52,16 +51,10 @@ class IcebergSink(BatchSink):
         """Replace the table's rows by those of this run: the tap announced a complete read."""
         self.intake.replace()
 
-    # Not the SDK's: it drops the source's `_sdc_deleted_at` with the metadata that it would add itself.
+    # Not the SDK's: it takes columns that the source has (`_sdc_deleted_at`, `_sdc_batched_at`) for its own.
 
     def _remove_sdc_metadata_from_schema(self) -> None:
-        column = self.schema["properties"].get(DELETED_AT)
-        super()._remove_sdc_metadata_from_schema()
-        if column is not None:
-            self.schema["properties"][DELETED_AT] = column
+        """Keep them all: none was added here."""
 
     def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
-        time = record.get(DELETED_AT)
-        super()._remove_sdc_metadata_from_record(record)
-        if time is not None:
-            record[DELETED_AT] = time
+        """Keep them all."""
