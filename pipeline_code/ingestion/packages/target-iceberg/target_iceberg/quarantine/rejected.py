@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -22,6 +23,8 @@ MARKER = "x-headwater-quarantine"
 EXAMPLES = 3
 NO_KEY = "{}"
 """Key of what is no row: a line of a file."""
+_SHOWN = 100
+"""Letters of a value or row that a message shows."""
 
 _TABLE = Schema(
     NestedField(1, "stream", StringType(), required=True),
@@ -68,9 +71,15 @@ class Rejected:
         return cls(*(record[name] for name in ("key", "column", "reason", "value", "row")))
 
     def __str__(self) -> str:
-        """Return the row for a message."""
-        shown = self.value if self.value is None or len(self.value) <= 100 else f"{self.value[:100]}…"
-        return f"{self.column} = {shown!r} of {self.key}: {self.reason}"
+        """Return the row for a message: by its key, else by what else it holds, as a line its file."""
+        value = None if self.value is None else _shortened(self.value)
+        others = {name: each for name, each in json.loads(self.row).items() if name != self.column}
+        place = self.key if self.key != NO_KEY else _shortened(json.dumps(others, ensure_ascii=False))
+        return f"{self.column} = {value!r} of {place}: {self.reason}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def json_text(value: Any) -> str:
