@@ -168,3 +168,21 @@ def test_bytes_of_an_older_version_stay_base64(exports: Exports) -> None:
     put(exports, {"s": pa.array([b"b"])}, "t/2.parquet")
     state = json.loads(exports.extract()[-1])
     assert state["value"]["bookmarks"]["t"]["bytes"] == {"s": False}
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.list_(pa.string())])
+def test_text_that_is_no_utf_8_is_set_aside(exports: Exports, kind: pa.DataType) -> None:
+    """Writers check nothing: one Latin-1 text ended the run with no file in the message, or was stored as it is."""
+    bad = pa.array([b"Gen\xe8ve", b"Wien"])
+    wide = pa.array([b"Gen\xe8ve", b"Wien"], pa.large_binary())
+    texts = pa.Array.from_buffers(pa.string(), 2, bad.buffers())
+    if kind == pa.large_string():
+        texts = pa.Array.from_buffers(kind, 2, wide.buffers())
+    elif kind != pa.string():
+        texts = pa.ListArray.from_arrays([0, 1, 2], texts)
+    put(exports, {"id": pa.array([1, 2]), "v": texts})
+    exports.replicate()
+    assert [row["id"] for row in exports.rows("t")] == [2]
+    (aside,) = exports.quarantine()
+    assert (aside["column"], json.loads(aside["row"])["_file"]) == ("v", "t/1.parquet")
+    assert "Gen\\xe8ve" in aside["value"] or kind == pa.list_(pa.string())

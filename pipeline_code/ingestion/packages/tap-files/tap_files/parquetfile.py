@@ -14,7 +14,7 @@ from headwater_contracts import ColumnType
 from tap_files import names
 from tap_files.errors import FilesError
 from tap_files.inference import Evidence
-from tap_files.parquetvalues import coerced, plain, plain_type, text
+from tap_files.parquetvalues import checked, coerced, is_text, plain, plain_type, text
 from tap_files.rows import READ_ROWS, ROW, Misfit, Piece
 from tap_files.scratch import Scratch
 from tap_files.settings import StreamSettings
@@ -108,8 +108,8 @@ class ParquetFile:
     ) -> Piece:
         arrays, wrong = [], dict[int, str]()
         for place, name in enumerate(self.columns):
-            array = plain(batch.column(place))
-            if (name in self.texts or pa.types.is_string(self._schema.field(place).type)) and _is_bytes(array.type):
+            array = checked(plain(batch.column(place)))
+            if (name in self.texts or is_text(self._schema.field(place).type)) and _is_bytes(array.type):
                 converted, bad = _decoded(array, kinds[name])
             else:
                 converted, bad = coerced(array, kinds[name])
@@ -173,5 +173,9 @@ def _said(scalar: pa.Scalar) -> str | None:
     """Return a value as a person may read it who finds its row in the quarantine."""
     try:
         return text(scalar)
+    except UnicodeDecodeError:
+        if not is_text(scalar.type):
+            return "has a text that is no UTF-8"
+        return str(pc.cast(scalar, pa.large_binary()).as_py().decode("utf-8", "backslashreplace"))
     except (ValueError, pa.ArrowException, OverflowError):
         return str(scalar.value if pa.types.is_temporal(scalar.type) else scalar)

@@ -51,7 +51,7 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
 def coerced(array: pa.Array, kind: ColumnType) -> tuple[pa.Array, list[int]]:
     """Return values of `plain` in another type, and the rows whose value can't be had in it unchanged: null there."""
     wanted = arrow_type(kind)
-    if kind.name == "text" and not _is_text(array.type):
+    if kind.name == "text" and not is_text(array.type):
         return _each(array, wanted, text)
     try:
         found, wrong = pc.cast(array, wanted), list[int]()
@@ -60,7 +60,18 @@ def coerced(array: pa.Array, kind: ColumnType) -> tuple[pa.Array, list[int]]:
     return _within_years(found, wrong)
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def checked(array: pa.Array) -> pa.Array:
+    """Return values of `plain`; texts as bytes where one is no UTF-8, which no writer of Parquet has to check."""
+    if is_text(array.type):
+        try:
+            array.validate(full=True)
+        except pa.ArrowInvalid:
+            return pc.cast(array, pa.large_binary())
+    return array
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values of an Arrow type are texts."""
     return any(holds(kind) for holds in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
 
 
