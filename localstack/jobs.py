@@ -6,7 +6,7 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from localstack.kube import Kube
@@ -77,13 +77,16 @@ def capture(kube: Kube, job: Mapping[str, Any]) -> tuple[int, str]:
         kube.output("delete", "job", "-n", namespace, name, "--cascade=foreground", "--wait=false")
 
 
-def follow(kube: Kube, job: Mapping[str, Any], step: Step) -> int:
-    """Run a Job to its end with its log as the step's, and return its exit status. An interrupt deletes it."""
+def follow(kube: Kube, job: Mapping[str, Any], step: Step, on_line: Callable[[str], str | None] | None = None) -> int:
+    """Run a Job to its end with its log as the step's, and return its exit status. An interrupt deletes it.
+
+    `on_line` is Step.run's.
+    """
     name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
     kube.output("create", "-f", "-", input=json.dumps(job))
     try:
         pod = _started(kube, namespace, name)
-        step.run(kube.argv("logs", "-n", namespace, "-f", pod), env=kube.home.environment())
+        step.run(kube.argv("logs", "-n", namespace, "-f", pod), env=kube.home.environment(), on_line=on_line)
         return _ended(kube, namespace, pod)
     except (KeyboardInterrupt, LocalError):
         kube.output("delete", "job", "-n", namespace, name, "--cascade=foreground", "--wait=false")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+import re
 import secrets
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,11 @@ ADDRESS = "HEADWATER_SOURCE_ADDRESS"
 _LEAKS = (ADDRESS, "add", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "PGPASSWORD")
 """Variables that may hold the password; what this command starts does not get them."""
 MOST_SHOWN = 20
+MOST_REASONS = 5
+FAILED = "FAIL: "
+"""How a line of ingestion's log begins that says why a stream was not loaded."""
+ERROR = re.compile(r"\w+Error: .*")
+"""What a program said that ended with an error, in such a line."""
 
 
 def run(home: Home, console: Console, chosen: argparse.Namespace) -> int:
@@ -120,8 +126,24 @@ def load(kube: Kube, console: Console, source: Source, *, full: bool) -> None:
         template = kube.get(f"cronjob/{discovery.CRONJOB}", discovery.NAMESPACE)[0]
         name = f"{discovery.CRONJOB}-{source.name.replace('_', '-')}-{secrets.token_hex(3)}"
         words = ["--tap", f"tap-{source.name}", *(["--full-refresh"] if full else [])]
-        if code := jobs.follow(kube, jobs.from_cronjob(template, name, ["headwater-ingest"], words), step):
-            raise LocalError(f"job {discovery.NAMESPACE}/{name} ended with {code}; the log says why")
+        said: list[str] = []
+
+        def keep(line: str) -> str:
+            said.append(line.strip())
+            return line
+
+        if code := jobs.follow(kube, jobs.from_cronjob(template, name, ["headwater-ingest"], words), step, keep):
+            raise LocalError(f"job {discovery.NAMESPACE}/{name} ended with {code}: {reason(said)}")
+
+
+def reason(said: Sequence[str]) -> str:
+    """Return why a load failed, by the lines of its log: each stream that was not loaded, else the last error."""
+    failed = [line.removeprefix(FAILED) for line in said if line.startswith(FAILED)]
+    if failed:
+        more = f"; and {len(failed) - MOST_REASONS} more streams" if len(failed) > MOST_REASONS else ""
+        return f"{'; '.join(failed[:MOST_REASONS])}{more}"
+    errors = [found[0] for line in said if (found := ERROR.search(line)) is not None]
+    return next(reversed(errors or [line for line in said if line]), "it said nothing")
 
 
 def deploy(home: Home, console: Console) -> None:

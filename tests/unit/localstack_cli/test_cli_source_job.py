@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from localstack import cli
+from localstack.console import Console
+from localstack.home import Home
+from localstack.kube import Kube
+from localstack.reporting import StepFailed
 from localstack.sources import command, files
+from localstack.sources.kinds import Source
 from localstack.stack import CHECKOUT
 
 PASSWORD = "hush-hush"
@@ -80,3 +87,28 @@ def test_a_stopped_platform_is_told_before_anything_else(
     monkeypatch.setenv(command.ADDRESS, f"postgres://reader:{PASSWORD}@db.internal/never_added")
     assert cli.main(["source"]) == 1
     assert "`make up` starts it" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("log", "why"),
+    [
+        (
+            "meltano | ERROR: Loader failed\ningestion failed: exited with 1\n"
+            "FAIL: crm_t was not loaded: line 1 is no JSON. Correct it.\nWARN: x\n",
+            "crm_t was not loaded: line 1 is no JSON. Correct it.",
+        ),
+        (
+            "tap-crm | ERROR: tap_files.errors.FilesError: file t/1.csv can't be read\nmeltano | ERROR: failed\n",
+            "FilesError: file t/1.csv can't be read",
+        ),
+        ("\nKilled\n", "Killed"),
+        ("", "it said nothing"),
+    ],
+)
+def test_a_first_load_that_fails_says_why(cluster: Path, log: str, why: str) -> None:
+    """After two minutes the user is sent to look for the reason in a log of hundreds of lines."""
+    (cluster / "log").write_text(log)
+    home = Home.default()
+    source = cast("Source", SimpleNamespace(name="crm"))
+    with pytest.raises(StepFailed, match=f"ended with 1: {why}$"):
+        command.load(Kube(home), Console("source", home.logs, plain=True), source, full=True)
