@@ -207,3 +207,18 @@ def test_a_stream_of_nothing_but_lines_that_can_not_be_read_is_left_out(tmp_path
     found = discover({"name": "crm", "path": str(tmp_path)}, {})
     assert ([each["name"] for each in found["tables"]], found["left"]) == (["good"], [file.removesuffix(".json")])
     assert f"{file}: line 1 is no JSON object" in found["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "said"),
+    [
+        ("cp1252", "id,name\n1,Zoë\n", "is read as cp1252; if letters come out wrong, say `encoding`"),
+        ("cp1251", "id,name\n1,Иванов\n", "is read as cp1252; if letters come out wrong, say `encoding`"),
+        ("shift_jis", "番号,氏名\n1,山田太郎\n", "latin-1, where it has control characters"),
+    ],
+)
+def test_an_encoding_that_is_guessed_is_told(tmp_path: Path, encoding: str, text: str, said: str) -> None:
+    """Russian and Japanese are loaded as other letters, without a word: nothing in the bytes tells them apart."""
+    (note,) = read_csv(tmp_path, text.encode(encoding)).notes
+    assert said in note
+    assert read_csv(tmp_path, text.encode(encoding), {"encoding": encoding}).notes == ()

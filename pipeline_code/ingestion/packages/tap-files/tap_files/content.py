@@ -70,6 +70,16 @@ def encoding(begins: bytes) -> str:
     return "latin-1" if _UNUSED_IN_CP1252 & set(begins) else "cp1252"
 
 
+def doubts(found: str) -> tuple[str, ...]:
+    """Return what is to be said of an encoding that `encoding` has found: of one byte a letter none is certain."""
+    if found == "cp1252":
+        return ("is no UTF-8 and is read as cp1252; if letters come out wrong, say `encoding`",)
+    if found == "latin-1":
+        wrong = "where it has control characters: it is in another `encoding`, say which"
+        return (f"is no UTF-8 and is read as latin-1, {wrong}",)
+    return ()
+
+
 def _invalid(begins: bytes) -> int:
     """Return how many bytes are no UTF-8; a character that the end cuts off is not counted."""
     text = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode(begins)

@@ -6,6 +6,7 @@ import contextlib
 import re
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -60,7 +61,8 @@ class CsvFile:
             text = text[: text.rfind(newline_of(text)) + 1]
             if not text:
                 raise FilesError(f"{self._place}: its first line is longer than {content.SAMPLE_BYTES >> 20} MiB")
-        return dialect.found_out(text, self._place, self._settings, encoding, whole=whole)
+        found = dialect.found_out(text, self._place, self._settings, encoding, whole=whole)
+        return found if self._settings.encoding else replace(found, notes=(*found.notes, *content.doubts(encoding)))
 
     @property
     def columns(self) -> tuple[str, ...]:
