@@ -241,6 +241,8 @@ def test_tables_that_can_not_be_followed_are_read_as_before(
         "insert into shop.child values (2, 'b', 'c')",
         "insert into shop.computed values (1)",
         "insert into shop.keyless values ('a')",
+        "create table shop.loaded (id int primary key, _sdc_deleted_at timestamptz)",
+        "insert into shop.loaded values (1, null)",
     ):
         shop.execute("update shop.parent set v = v || '+'", "update shop.computed set n = 5")
         follow(shop)
@@ -248,6 +250,8 @@ def test_tables_that_can_not_be_followed_are_read_as_before(
         assert [row[0] for row in lake(shop, "computed", "id")] == [10]
         assert "shop.parent does not follow the log" in caplog.text
         assert "shop.computed does not follow the log" in caplog.text
+        assert lake(shop, "loaded", "id", "_sdc_deleted_at") == [(1, None)]
+        assert "shop.loaded does not follow the log" in caplog.text
         follow(shop)
         assert held_back(shop) < 100_000, "tables that are no streams of the log do not hold it"
 

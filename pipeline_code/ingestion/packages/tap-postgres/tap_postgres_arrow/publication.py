@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tap_postgres_arrow.engine import Connection, Row, SourceError, literal
-from tap_postgres_arrow.log_position import Shape
+from tap_postgres_arrow.log_position import DELETED_AT, LSN, Shape
 from tap_postgres_arrow.slot import outlast
 
 # Through to_jsonb: before PostgreSQL 15 there are no row filters nor lists of columns, before 13 no roots.
@@ -22,7 +22,9 @@ select c.relname::text as name, to_jsonb(t) ->> 'rowfilter' as filter, to_jsonb(
        c.relispartition as partition, row_security_active(c.oid) as secured,
        c.relkind = 'r' and exists (select from pg_inherits i where i.inhparent = c.oid) as parent,
        exists (select from pg_index k join pg_attribute a on a.attrelid = k.indrelid and a.attnum = any(k.indkey)
-               where k.indrelid = c.oid and k.indisprimary and a.attgenerated <> '') as generated
+               where k.indrelid = c.oid and k.indisprimary and a.attgenerated <> '') as generated,
+       exists (select from pg_attribute a where a.attrelid = c.oid and a.attname in ({added})
+               and not a.attisdropped) as taken
 from pg_publication_tables t
 join pg_namespace n on n.nspname = t.schemaname
 join pg_class c on c.relnamespace = n.oid and c.relname = t.tablename
@@ -127,7 +129,8 @@ def published(connection: Connection, name: str, schema: str, logger: logging.Lo
             f"publication {name!r} leaves changes out, and the lake would keep what the source has no more: "
             f"alter publication \"{name}\" set (publish = 'insert, update, delete, truncate')"
         )
-    rows = connection.query(_TABLES.format(publication=literal(name), schema=literal(schema)))
+    added = f"{literal(LSN)}, {literal(DELETED_AT)}"
+    rows = connection.query(_TABLES.format(publication=literal(name), schema=literal(schema), added=added))
     _refuse_partitions(name, schema, sorted(row[0] for row in rows if row[3]), roots=roots)
     if filtered := sorted(f"{schema}.{row[0]} where {row[1]}" for row in rows if row[1] is not None):
         raise SourceError(
@@ -135,11 +138,12 @@ def published(connection: Connection, name: str, schema: str, logger: logging.Lo
             f'Take each out and add it without one: alter publication "{name}" drop table …, then add table …'
         )
     tables = {}
-    for table, _, columns, _, secured, parent, generated in rows:
+    for table, _, columns, _, secured, parent, generated, taken in rows:
         reasons = {
             "row security hides rows of it (alter role … bypassrls)": secured,
             "the log tells rows of its child tables as theirs": parent,
             "its key is generated, and the log lacks such columns": generated,
+            f"it has a column {LSN} or {DELETED_AT}, which say of a change where and when it was": taken,
         }
         if why := next((reason for reason, holds in reasons.items() if holds), None):
             logger.warning("%s.%s does not follow the log, it is read as if unpublished: %s", schema, table, why)
