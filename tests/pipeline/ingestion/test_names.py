@@ -111,3 +111,15 @@ def test_two_streams_of_one_table_are_refused() -> None:
         load("a_b")
     rows = load_catalog("lake").load_table((namespace, "a_b")).scan().to_arrow()
     assert rows.column("id").to_pylist() == [1]
+
+
+def test_a_stream_that_would_take_the_table_of_a_contract_is_refused_and_named(tmp_path: Path) -> None:
+    """A table `A-B` comes beside `a_b`: KeyError 'a_b', and nothing of the source loads any more."""
+    (tmp_path / "crm").mkdir()
+    (tmp_path / "crm" / "_source.yml").write_text("title: CRM\nkind: postgres\ntap: tap-crm\n")
+    (tmp_path / "crm" / "a_b.yml").write_text("stream: a_b\n")
+    namespace = f"raw_{uuid.uuid4().hex[:12]}"
+    config = {"namespace": namespace, "validate_records": False, "contracts": str(tmp_path), "publish": "each"}
+    with pytest.raises(IncompleteStreamError, match=r"stream 'A-B' would be table a_b, which .*a_b\.yml has for 'a_b'"):
+        TargetIceberg(config=config).listen(io.StringIO(singer("A-B", "a_b")))
+    assert load_catalog("lake").load_table((namespace, "a_b")).scan().to_arrow().num_rows == 1

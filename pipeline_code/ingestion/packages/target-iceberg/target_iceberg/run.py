@@ -81,9 +81,9 @@ class Run:
         return self._intakes[stream]
 
     def _check_alone(self, stream: str, contract: Contract) -> None:
-        """Raise ContractError where another stream of this run has the same table."""
+        """Raise ContractError where another stream of this run, not refused itself, has the same table."""
         for other, intake in self._intakes.items():
-            if intake.contract.table == contract.table:
+            if isinstance(intake, Intake) and intake.contract.table == contract.table:
                 raise ContractError(
                     f"streams {other!r} and {stream!r} would both be table {contract.table}: rename one"
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headwater_contracts import Column, Contract, find
+from headwater_contracts import Column, Contract, ContractError, find
 from headwater_contracts.files import root
 
 if TYPE_CHECKING:
@@ -14,9 +14,15 @@ if TYPE_CHECKING:
 def contract_of(folder: str | None, stream: str) -> Contract:
     """Return a stream's contract below `folder`, or one of all defaults, where there is none.
 
-    Raises ContractError for a file that is wrong, and for a folder that is not there.
+    Raises ContractError for a file that is wrong, for a folder that is not there, and for the contract of another
+    stream, whose table this one would be.
     """
     found = find(root(folder), stream) if folder else None
+    if found is not None and found.stream != stream:
+        raise ContractError(
+            f"stream {stream!r} would be table {found.table}, which {found.file} has for {found.stream!r}: rename one "
+            f"in the source, or leave it out: - '!{stream}.*' below `select`"
+        )
     return found if found is not None else Contract("", stream)
 
 
