@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -38,8 +38,12 @@ class Step(Protocol):
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         input: str | None = None,
+        on_line: Callable[[str], str | None] | None = None,
     ) -> None:
-        """Run a command, its output to the step's log; raises when it exits with another code than 0."""
+        """Run a command, its output to the step's log; raises when it exits with another code than 0.
+
+        `on_line` gets each line, and returns what is shown as progress.
+        """
 
     def skip(self, reason: str) -> None:
         """Say that nothing was to be done."""
