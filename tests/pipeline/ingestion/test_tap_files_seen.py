@@ -13,6 +13,7 @@ from exports import Exports
 from pyiceberg.catalog import load_catalog
 from tap_files.errors import FilesError
 from tap_files.store import Store
+from target_iceberg.run import IncompleteStreamError
 
 START = 1_790_000_000
 
@@ -152,3 +153,29 @@ def test_a_long_list_is_kept_in_pieces(exports: Exports, monkeypatch: pytest.Mon
     assert numbers(exports) == [10, 61], "pieces of the longer list are left"
     properties = load_catalog("lake").load_table((exports.namespace, "events")).properties
     assert max(len(value) for name, value in properties.items() if name.startswith("headwater.seen")) <= 100
+
+
+MERGED = "key: [order_id]\nreplication_key: _modified\nwrite: merge\n"
+
+
+def test_a_key_that_a_file_has_twice_costs_no_row(exports: Exports) -> None:
+    """A key that was guessed of the first files: of two lines of one order in a later file, a merge keeps one."""
+    exports.contract("orders", MERGED)
+    exports.put("orders/1.csv", "order_id,v\n1,a\n2,b\n")
+    exports.replicate()
+    exports.put("orders/2.csv", "order_id,v\n2,B\n3,c\n3,d\n")
+    with pytest.raises(IncompleteStreamError, match=r"1 keys occur more than once in one file, such as .*orders/2.csv"):
+        exports.replicate()
+    assert sorted(exports.merged("orders", "v")) == ["a", "b"]
+    exports.contract("orders", MERGED + "on_drift: {duplicate_key: warn}\n")
+    exports.replicate()
+    assert sorted(exports.merged("orders", "v")) == ["B", "a", "d"]
+
+
+def test_a_key_that_comes_again_in_another_file_is_a_newer_row(exports: Exports) -> None:
+    """A daily export repeats orders that changed: that is no key that occurs twice."""
+    exports.contract("orders", MERGED)
+    exports.put("orders/1.csv", "order_id,v\n1,a\n2,b\n")
+    exports.put("orders/2.csv", "order_id,v\n2,B\n")
+    exports.replicate()
+    assert sorted(exports.merged("orders", "v")) == ["B", "a"]

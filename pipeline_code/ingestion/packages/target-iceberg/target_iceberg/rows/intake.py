@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from headwater_contracts import Contract, Drift, Write
+from headwater_contracts import Action, Contract, Drift, Write
 from pyiceberg.catalog import Catalog
 
 from target_iceberg.commit.load import Load
@@ -21,6 +22,8 @@ from target_iceberg.rows.drift import Plan
 from target_iceberg.rows.findings import QUARANTINED, Finding, finding, raise_failing
 from target_iceberg.rows.mode import DELETED_AT
 
+FILE = "_file"
+"""The file that a row of tap-files came from. No file guarantees a key, and one that has it twice would lose a row."""
 MOST_KEYS_WATCHED = 5_000_000
 """Rows of a load whose keys are compared where the source does not guarantee that they are unique."""
 
@@ -45,7 +48,8 @@ class Intake:
         types = {field.name: field for field in self.load.columns}
         self._fields = {name: types[stored] for name, stored in plan.columns.items()}
         self._required = [name for name, field in self._fields.items() if not field.nullable]
-        if plan.unique or not plan.keys:
+        self._merges_files = self._deletes_rows and FILE in plan.columns and plan.columns[FILE] not in plan.keys
+        if not plan.keys or (plan.unique and not self._merges_files):
             self._watched = None
 
     @property
@@ -194,7 +198,7 @@ class Intake:
             )
         self.stored += batch.num_rows
         if self._watched is not None:
-            self._watched.append(batch.select(list(self.plan.keys)))
+            self._watched.append(batch.select(self._told_apart_by))
             if self.stored > MOST_KEYS_WATCHED:
                 self._watched, self._unwatched = None, True
         self.load.write(batch)
@@ -222,18 +226,36 @@ class Intake:
             )  # fmt: skip
         if not self._watched:
             return []
-        keys = list(self.plan.keys)
+        keys = self._told_apart_by
         counted = pa.Table.from_batches(self._watched).group_by(keys).aggregate([([], "count_all")])
         twice = counted.filter(pc.greater(counted["count_all"], 1))
         if twice.num_rows == 0:
             return []
         example = {name: twice[name][0].as_py() for name in keys}
+        if self._merges_files:
+            return self._lost_in_files(twice.num_rows, example)
         return finding(
             self.contract, Drift.DUPLICATE_KEY, "",
             f"{self.contract.stream}: {twice.num_rows} keys occur more than once in the source, "
             f"{quarantine.json_text(example)} {twice['count_all'][0].as_py()} times",
             "Remove the duplicates in the source and restore its primary key; the models keep one row a key",
         )  # fmt: skip
+
+    @property
+    def _told_apart_by(self) -> list[str]:
+        """Table columns of which two rows of a load may not have the same values."""
+        return [*self.plan.keys, *([self.plan.columns[FILE]] if self._merges_files else [])]
+
+    def _lost_in_files(self, number: int, example: Mapping[str, Any]) -> list[Finding]:
+        """Return what is found where a merge would keep one of several rows of a file."""
+        found = finding(
+            self.contract, Drift.DUPLICATE_KEY, "",
+            f"{self.contract.stream}: {number} keys occur more than once in one file, such as "
+            f"{quarantine.json_text(example)}, and a merge keeps the last row of each",
+            "Let the contract's `key` tell the rows of a file apart, or say `write: append`, and load it anew "
+            "(headwater-ingest --full-refresh); or say `duplicate_key: warn` in its on_drift if the last row is right",
+        )  # fmt: skip
+        return [replace(each, severity=Action.FAIL) if each.severity == Action.ERROR else each for each in found]
 
 
 def _row(batch: pa.RecordBatch, row: int) -> dict[str, Any]:
