@@ -231,3 +231,9 @@ def test_loads_go_on_after_a_replay(lake: Shop, catalog: Catalog) -> None:
 def test_stream_cannot_take_the_name_of_the_quarantine(lake: Shop) -> None:
     with pytest.raises(ValueError, match="stream quarantine: the name is taken"):
         lake.load(singer({"id": 1}, schema=SCHEMA, stream="quarantine"))
+
+
+def test_a_row_that_is_no_json_can_be_named() -> None:
+    """Bytes that are no text, of a database that takes any: the message about the row ended its whole stream."""
+    row = quarantine.Rejected("{}", "name", "no UTF-8", "caf\\351", r'{"id": 1, "name": "caf\351"}')
+    assert str(row) == r"""name = 'caf\\351' of {"id": 1, "name": "caf\351"}: no UTF-8"""

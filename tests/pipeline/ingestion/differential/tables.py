@@ -193,7 +193,7 @@ def tables(
     """Draw a table of columns of `kinds`. keyed: it has a key. loads: at most, the first included. plain: no extras."""
     columns, key = draw(_columns(kinds, keyed))
     rows = tuple(_row(draw, columns) for _ in range(draw(st.integers(0, 8))))
-    filler = draw(st.sampled_from([0, 0, 0, most_filler])) if most_filler and len(columns) < 9 else 0
+    filler = draw(st.sampled_from([0, 0, most_filler])) if most_filler and len(columns) < 9 else 0
     changes = tuple(
         tuple(_change(draw, columns, key) for _ in range(draw(st.integers(0, 4))))
         for _ in range(draw(st.integers(0, loads - 1)))

@@ -73,9 +73,16 @@ class Rejected:
     def __str__(self) -> str:
         """Return the row for a message: by its key, else by what else it holds, as a line its file."""
         value = None if self.value is None else _shortened(self.value)
-        others = {name: each for name, each in json.loads(self.row).items() if name != self.column}
-        place = self.key if self.key != NO_KEY else _shortened(json.dumps(others, ensure_ascii=False))
+        place = self.key if self.key != NO_KEY else _shortened(self._others())
         return f"{self.column} = {value!r} of {place}: {self.reason}"
+
+    def _others(self) -> str:
+        """Return the row's other values as JSON; the row as it is where bytes that are no text keep it from being JSON."""
+        try:
+            row = json.loads(self.row)
+        except json.JSONDecodeError:
+            return self.row
+        return json.dumps({name: each for name, each in row.items() if name != self.column}, ensure_ascii=False)
 
 
 def _shortened(text: str) -> str:
