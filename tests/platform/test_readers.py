@@ -28,23 +28,29 @@ SETTINGS = {
     "HEADWATER_SHARED_FROM_BYTES": "1",
 }
 HOLD = """
-do $$ begin
-  raise notice 'watching';
-  loop exit when to_regclass('headwater_piece') is not null; perform pg_sleep(0.005); end loop;
-  loop
-    perform from headwater_piece join headwater_share on share = id
-    where number = 0 and began_at > now() for update of headwater_piece;
-    exit when found;
-    perform pg_sleep(0.005);
-  end loop;
-  loop
-    exit when exists (select from headwater_piece join headwater_share on share = id
-                      where result is not null and began_at > now());
+create or replace function headwater_test_hold() returns trigger language plpgsql as $$ begin
+  for tries in 1..4000 loop
+    exit when new.number <> 0 or exists (select from headwater_piece
+                                         where share = new.share and number <> 0 and result is not null);
     perform pg_sleep(0.05);
   end loop;
+  return new;
+end $$;
+do $$ begin
+  if to_regclass('headwater_piece') is null then
+    raise notice 'watching';
+    loop exit when to_regclass('headwater_piece') is not null; perform pg_sleep(0.005); end loop;
+  end if;
+  create or replace trigger headwater_test_hold before update on headwater_piece
+    for each row execute function headwater_test_hold();
+  raise notice 'watching';
 end $$
 """
 """Keeps the run that leads from ending its first piece until the other pod has ended one: it would be done by then."""
+RELEASE = """
+drop trigger if exists headwater_test_hold on headwater_piece;
+drop function if exists headwater_test_hold
+"""
 
 
 @pytest.fixture
@@ -80,11 +86,12 @@ def test_two_pods_read_a_table_and_one_commits_it(
     password = urlsplit(secret("headwater", "ingestion-credentials", "meltano-database-uri")).password
     psql = "read -r PGPASSWORD; export PGPASSWORD; exec psql -q -h 127.0.0.1 -U meltano meltano"
     shell = ["kubectl", "exec", "-i", "-n", "headwater", "postgres-0", "--", "sh", "-c", psql]
+    credentials = unquote(password or "")
     hold = subprocess.Popen(shell, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True)
     try:
         assert hold.stdin is not None
         assert hold.stderr is not None
-        hold.stdin.write(f"{unquote(password or '')}\n{HOLD};\n")
+        hold.stdin.write(f"{credentials}\n{HOLD};\n")
         hold.stdin.close()
         assert "watching" in (said := hold.stderr.readline()), said
         leader = job(["--streams", STREAM, "--full-refresh"], SETTINGS)
@@ -99,6 +106,7 @@ def test_two_pods_read_a_table_and_one_commits_it(
     finally:
         hold.kill()
         hold.wait()
+        subprocess.run(shell, input=f"{credentials}\n{RELEASE};\n", env=environment, check=True, text=True)
         rows(trino, f"drop table if exists raw.{STREAM}")
     assert loaded == keys > 0
     assert files > 2, "a file a piece"
