@@ -101,3 +101,18 @@ def test_text_that_is_no_utf8_is_set_aside(new_shop: Callable[..., Shop]) -> Non
     assert [(row["id"], row["word"]) for row in shop.rows("words", "id")] == [(1, "café"), (3, None)]
     (row,) = shop.quarantine()
     assert (row["key"], row["column"], row["value"]) == ('{"id":2}', "word", r"caf\351")
+
+
+def test_row_of_a_database_that_takes_any_bytes_is_json(new_shop: Callable[..., Shop]) -> None:
+    r"""Bytes written as \351 within JSON are no JSON: such a row could not be shown, and never be replayed."""
+    shop = new_shop("template template0 encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C'")
+    shop.execute(
+        "create table shop.words (id text primary key, fee numeric(8,2), word text)",
+        r"insert into shop.words values (E'caf\xc3\xa9', 'NaN', E'caf\xc3\xa9\n\\'), ('b', 1, E'caf\xe9')",
+        "insert into shop.words values ('c', 2, 'x')",
+    )
+    shop.replicate()
+    first, second = sorted(shop.quarantine(), key=lambda row: row["column"])
+    assert json.loads(first["key"]) == {"id": "café"}
+    assert json.loads(first["row"]) == {"id": "café", "fee": "NaN", "word": "café\n\\"}
+    assert json.loads(second["row"]) == {"id": "b", "fee": 1.0, "word": r"caf\351"}

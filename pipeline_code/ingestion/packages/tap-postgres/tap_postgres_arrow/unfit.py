@@ -94,13 +94,17 @@ def _read(
 
 
 def _object(columns: Sequence[Column], source: Source) -> str:
-    """Return SQL for a JSON object of columns, each as it would be sent."""
-    items = ", ".join(column.expression for column in columns)
+    """Return SQL for a JSON object of columns, each as it would be sent, or as `_text` has it."""
+    texts = [column.value if column.type_name != "varchar" else _text(column.value, source) for column in columns]
+    items = ", ".join(f"{text} as {quoted(column.name)}" for text, column in zip(texts, columns, strict=True))
     # The alias must be no column's name, or it would mean the column.
     row = f"row_to_json((select headwater_row from (select {items}) headwater_row))::text"  # noqa: S608 - quoted names
-    return _text(row, source) if columns else "'{}'"
+    return row if columns else "'{}'"
 
 
 def _text(expression: str, source: Source) -> str:
-    """Return SQL for a text that is UTF-8: of an unchecked one, bytes beyond ASCII are written as \\ooo."""
-    return f"encode(textsend({expression}), 'escape')" if source.encoding == UNCHECKED else expression
+    """Return SQL for a text that is UTF-8: bytes beyond ASCII of one that is none are written as \\ooo."""
+    if source.encoding != UNCHECKED:
+        return expression
+    text = f"({expression})::text"
+    return f"case when {text} ~ '{_UTF8}' then {text} else encode(textsend({text}), 'escape') end"

@@ -77,7 +77,7 @@ class Rejected:
         return f"{self.column} = {value!r} of {place}: {self.reason}"
 
     def _others(self) -> str:
-        """Return the row's other values as JSON; the row as it is where bytes that are no text keep it from being JSON."""
+        """Return the row's other values as JSON; the row as it is where another tap sent what is no JSON."""
         try:
             row = json.loads(self.row)
         except json.JSONDecodeError:
