@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Sequence
 from decimal import Decimal
@@ -14,7 +15,7 @@ import reading
 from pyiceberg import expressions as iceberg
 from pyiceberg.manifest import DataFileContent, ManifestContent
 from pyiceberg.table import Table
-from pyiceberg.transforms import DayTransform, MonthTransform, TruncateTransform
+from pyiceberg.transforms import DayTransform, IdentityTransform, MonthTransform, TruncateTransform
 from pyiceberg.types import DecimalType, TimestampType, TimestamptzType
 
 from differential.questions import (
@@ -48,8 +49,8 @@ class Engine(Protocol):
     def unreadable(self, table: Table, snapshot: int | None = None) -> str | None:
         """Return why the engine can't read this table as of a snapshot (the current one); None if it can."""
 
-    def understands(self, question: Question) -> bool:
-        """Return whether the engine can be asked this."""
+    def understands(self, question: Question, table: Table) -> bool:
+        """Return whether the engine can be asked this of a table."""
 
     def rows(self, table: Table, fields: Sequence[Field]) -> Rows:
         """Return all rows in canonical texts, sorted."""
@@ -115,7 +116,7 @@ class DuckDb(Sql):
                 return "negative decimals under truncate"
         return None
 
-    def understands(self, question: Question) -> bool:
+    def understands(self, question: Question, table: Table) -> bool:
         """It understands all."""
         return True
 
@@ -158,11 +159,22 @@ class PyIceberg:
                         return EQUALITY_DELETES
         return None
 
-    def understands(self, question: Question) -> bool:
-        """It takes a name with a dot for a field within a struct, and infinity for more than a `real` can hold."""
-        named = list(leaves(question.where))
-        endless = any(each.field.family == "real" and math.isinf(value) for each in named for value in values_in(each))
-        return not endless and not any("." in each.field.name for each in named)
+    def understands(self, question: Question, table: Table) -> bool:
+        """Leave out what pyiceberg 0.12 does not know, each an error of its own.
+
+        A name with a dot is a field within a struct to it; infinity more than a `real` can hold; a null partition
+        value can't be compared; before the first and after the last date of Python there is no day to look in.
+        """
+        cut = {table.schema().find_column_name(field.source_id): field.transform for field in table.spec().fields}
+        for each in leaves(question.where):
+            name, values = each.field.name, values_in(each)
+            if "." in name or (each.field.family == "real" and any(map(math.isinf, values))):
+                return False
+            if isinstance(cut.get(name), IdentityTransform) and not isinstance(each, Null):
+                return False
+            if name in cut and each.field.family == "date" and {dt.date.min, dt.date.max} & set(values):
+                return False
+        return True
 
     def rows(self, table: Table, fields: Sequence[Field]) -> Rows:
         """Return all rows in canonical texts, sorted."""

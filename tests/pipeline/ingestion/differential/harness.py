@@ -176,7 +176,9 @@ class World:
                 )
             for question in asked:
                 old = None if question.load is None else source.snapshots[question.load - 1]
-                if not engine.understands(question) or (old is not None and engine.unreadable(table, old) is not None):
+                if not engine.understands(question, table) or (
+                    old is not None and engine.unreadable(table, old) is not None
+                ):
                     self.count.unreadable += 1
                     continue
                 self._answer(load, source, engine, question, table)
@@ -268,7 +270,8 @@ def _write_contracts(load: Load) -> None:
         (folder / f"{table_name(stream)}.yml").write_text(f"stream: {_yaml(stream)}\n{load.way.contract(source)}")
         if source.table.shape == "inherited":  # its child is a stream, too; nothing is asked of it
             child = source.table.child
-            (folder / f"{table_name(child)}.yml").write_text(f"stream: {_yaml(child)}\non_drift: {{emptied: accept}}\n")
+            limits = "quarantine: {rows: 100000, share: 100%}\non_drift: {emptied: accept}\n"
+            (folder / f"{table_name(child)}.yml").write_text(f"stream: {_yaml(child)}\n{limits}")
     load.shop.contracts = {"contracts": str(folder.parent)}
 
 

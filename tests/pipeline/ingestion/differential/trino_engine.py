@@ -39,7 +39,7 @@ class Trino(Sql):
         """It reads all."""
         return None
 
-    def understands(self, question: Question) -> bool:
+    def understands(self, question: Question, table: Table) -> bool:
         """It understands all."""
         return True
 
