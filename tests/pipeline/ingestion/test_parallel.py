@@ -152,15 +152,18 @@ def test_a_process_that_is_killed_between_two_parts(large: Shop, fault: Fault) -
     assert loaded(large, namespace) == (2, Counter(range(1, ACCOUNTS + 1)), ACCOUNTS * BALANCE)
 
 
-def test_a_row_that_does_not_fit_is_set_apart_from_either_part(large: Shop) -> None:
+@pytest.mark.parametrize("write", ["append", "merge"])
+def test_a_row_that_does_not_fit_is_set_apart_from_either_part(large: Shop, write: str) -> None:
+    """In a merge all rows come through the first of the pipes: where they break off, the others still have to come."""
+    namespace = f"{large.namespace}_unfit_{write}"
     large.execute(f"update shop.accounts set price = 'NaN' where id in (1, {ACCOUNTS})")
     try:
-        outcome = move(large, f"{large.namespace}_unfit")
+        outcome = move(large, namespace, write)
     finally:
         large.execute("update shop.accounts set price = 1 where price = 'NaN'")
     assert outcome.complete, outcome.log
-    assert len(loaded(large, f"{large.namespace}_unfit")[1]) == ACCOUNTS - 2
-    quarantine = Shop(large.server, "", f"{large.namespace}_unfit", large.folder).table("quarantine")
+    assert len(loaded(large, namespace)[1]) == ACCOUNTS - 2
+    quarantine = Shop(large.server, "", namespace, large.folder).table("quarantine")
     assert quarantine.scan().to_arrow().num_rows == 2
 
 

@@ -21,6 +21,7 @@ from headwater_tap import bulk, handover
 
 from tap_postgres_arrow import parallel, parquet
 from tap_postgres_arrow.boundary import Key
+from tap_postgres_arrow.columns import UnrepresentableValueError
 from tap_postgres_arrow.engine import Connection
 from tap_postgres_arrow.pieces import Piece, Pieces, divided, judged
 from tap_postgres_arrow.reading import Reading
@@ -55,11 +56,17 @@ def _arrow_schema(reading: Reading) -> pa.Schema:
 
 
 def _send_arrow(reading: Reading, path: Path, *others: Path) -> None:
-    """Send all rows into the first pipe, and none into the others."""
+    """Send all rows into the first pipe, none into the others: also where a row does not fit, and all come again."""
     schema = _arrow_schema(reading)
-    handover.send(path, schema, reading.batches())
-    for other in others:
+    unfit: UnrepresentableValueError | None = None
+    try:
+        handover.send(path, schema, reading.batches())
+    except UnrepresentableValueError as error:
+        unfit = error
+    for other in others:  # the target opens each before it hears of the next attempt
         handover.send(other, schema, [])
+    if unfit is not None:
+        raise unfit
 
 
 def _pipes(reading: Reading, root: Path, name: str, count: int, share: Share | None) -> Iterator[bulk.Announcement]:
