@@ -97,7 +97,7 @@ class CsvFile:
         if first - 1 != self._account.rows:
             raise FilesError(f"{self._place}: {self._account.rows} rows were read, and {first - 1} came out")
         if self._misfits:
-            yield Piece(pa.RecordBatch.from_pylist([], pa.schema([])), self._misfits)
+            yield Piece.aside(self._misfits)
 
     def _kept(self, path: Path) -> Iterator[pa.Table]:
         """Yield what `evidence` has read, once."""

@@ -92,7 +92,7 @@ class JsonLinesFile:
                 numbers = pa.array(range(first, first + len(lines)), pa.int64())
                 yield Piece(pa.RecordBatch.from_arrays([numbers], names=[ROW]))
             if misfits:
-                yield Piece(pa.RecordBatch.from_pylist([], pa.schema([])), misfits)
+                yield Piece.aside(misfits)
         self._scratch.drop(path)
 
     def _chunks(self, path: Path) -> Iterator[tuple[list[Values], set[str], list[Misfit], int]]:

@@ -41,6 +41,11 @@ class Piece:
     batch: pa.RecordBatch
     misfits: Sequence[Misfit] = ()
 
+    @classmethod
+    def aside(cls, misfits: Sequence[Misfit]) -> Piece:
+        """Return what has no row: lines that are none."""
+        return cls(pa.RecordBatch.from_pylist([], pa.schema([])), misfits)
+
     def renamed(self, names: Mapping[str, str]) -> Piece:
         """Return the same with other names of columns: old → new."""
         batch = self.batch.rename_columns([names.get(each, each) for each in self.batch.schema.names])

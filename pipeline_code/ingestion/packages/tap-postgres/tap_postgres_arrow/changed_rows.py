@@ -50,33 +50,37 @@ class LoggedRows:
         for batch in batches(self._changes.files):
             found = {column.name: _texts(batch, column.name) for column in self._columns}
             self._unsent.fill(batch, found)
-            keep = self._set_apart(found, batch.num_rows)
-            arrays = [
-                pa.array(
-                    [None if (text := found[column.name][row]) is None else self._parsers[column.name](text)
-                     for row in keep],
-                    arrow_type(column),
-                )
-                for column in self._columns
-            ]  # fmt: skip
-            removed, at, lsn = (batch.column(name).to_pylist() for name in ("removed", "at", "lsn"))
-            arrays.append(pa.array([at[row] if removed[row] else None for row in keep], schema.field(DELETED_AT).type))
-            arrays.append(pa.array([lsn[row] for row in keep], schema.field(LSN).type))
+            try:
+                arrays, rows = self._typed(found), batch
+            except _ERRORS:
+                keep = self._set_apart(found, batch.num_rows)
+                arrays = self._typed({name: [texts[row] for row in keep] for name, texts in found.items()})
+                rows = batch.take(pa.array(keep, pa.int64()))
+            removed, at, lsn = (rows.column(name).to_pylist() for name in ("removed", "at", "lsn"))
+            deleted = [time if gone else None for time, gone in zip(at, removed, strict=True)]
+            arrays.append(pa.array(deleted, schema.field(DELETED_AT).type))
+            arrays.append(pa.array(lsn, schema.field(LSN).type))
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
         for path in self._changes.files:
             path.unlink()
+
+    def _typed(self, found: Texts) -> list[pa.Array]:
+        """Return the columns' values. Raises one of _ERRORS where one does not fit."""
+        arrays = []
+        for column in self._columns:
+            parse = self._parsers[column.name]
+            values = [None if text is None else parse(text) for text in found[column.name]]
+            arrays.append(pa.array(values, arrow_type(column)))
+        return arrays
 
     def _set_apart(self, found: Texts, rows: int) -> list[int]:
         """Return the rows that fit; note the others."""
         reasons: dict[int, tuple[Column, str]] = {}
         for column in self._columns:
-            parse, texts, kind = self._parsers[column.name], found[column.name], arrow_type(column)
-            try:
-                pa.array([None if text is None else parse(text) for text in texts], kind)
-            except _ERRORS:
-                for row, text in enumerate(texts):
-                    if text is not None and not _fits(parse, text, kind):
-                        reasons.setdefault(row, (column, text))
+            parse, kind = self._parsers[column.name], arrow_type(column)
+            for row, text in enumerate(found[column.name]):
+                if text is not None and not _fits(parse, text, kind):
+                    reasons.setdefault(row, (column, text))
         for row, (column, text) in reasons.items():
             values = {each.name: _plain(found[each.name][row], each) for each in self._columns}
             self.apart.append(

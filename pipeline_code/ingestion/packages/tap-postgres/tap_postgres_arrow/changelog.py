@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tap_postgres_arrow import pgoutput, publication, slot
+from tap_postgres_arrow.columns import quoted
 from tap_postgres_arrow.engine import Connection, SourceError, literal
 from tap_postgres_arrow.log_position import LogPosition, Visible
 from tap_postgres_arrow.publication import Described
@@ -149,7 +150,7 @@ class ChangeLog:
         read = f"pg_logical_slot_peek_binary_changes({literal(self._slot)}, {literal(slot.printed(end))}, null,"
         sql = (
             f"select data from {read}"  # noqa: S608 - literals
-            f" 'proto_version', '1', 'publication_names', {literal(quoted_name(self.publication))})"
+            f" 'proto_version', '1', 'publication_names', {literal(quoted(self.publication))})"
         )
         for batch in self._connection.stream(sql, ROWS):
             yield from batch.column(0).to_pylist()
@@ -165,8 +166,3 @@ class ChangeLog:
             )  # fmt: skip
         else:
             slot.release(self._connection, self._slot, lsn)
-
-
-def quoted_name(name: str) -> str:
-    """Return a name as lists of names in PostgreSQL's options take it."""
-    return '"' + name.replace('"', '""') + '"'

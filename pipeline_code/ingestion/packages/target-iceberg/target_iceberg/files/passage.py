@@ -20,7 +20,7 @@ from target_iceberg.files.datafile import Place, Sent, location_of, manifest_ent
 from target_iceberg.files.footer import MAGIC, TAIL_BYTES, with_field_ids
 from target_iceberg.files.partitioning import is_plain
 from target_iceberg.files.removal import remove
-from target_iceberg.files.statistics import statistics_of
+from target_iceberg.files.statistics import null_count, statistics_of, total
 from target_iceberg.messages.pipe import BrokenStreamError
 
 HELD_BYTES, HELD_BYTES_OF_A_COLUMN = 1 << 20, 16 << 10
@@ -148,12 +148,9 @@ class Passage:
         """Return the number of nulls of each column of the file; None where the file does not tell."""
         found: dict[str, int | None] = {}
         for number in range(self.metadata.num_columns):
-            counts = []
-            for group in range(self.metadata.num_row_groups):
-                statistics = self.metadata.row_group(group).column(number).statistics
-                counts.append(statistics.null_count if statistics is not None and statistics.has_null_count else None)
-            name = self.metadata.schema.column(number).name
-            found[name] = None if None in counts else sum(count for count in counts if count is not None)
+            groups = range(self.metadata.num_row_groups)
+            counts = [null_count(self.metadata.row_group(group).column(number)) for group in groups]
+            found[self.metadata.schema.column(number).name] = total(counts)
         return found
 
 

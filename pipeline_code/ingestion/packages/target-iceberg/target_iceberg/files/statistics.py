@@ -6,7 +6,7 @@ with NaN among them. The file then has none either: those of its other row group
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,13 +102,25 @@ def statistics_of(
     }
 
 
+def null_count(chunk: pq.ColumnChunkMetaData) -> int | None:
+    """Return the number of nulls of a column in a row group; None where the file does not tell."""
+    told = chunk.statistics
+    return told.null_count if told is not None and told.has_null_count else None
+
+
+def total(counts: Iterable[int | None]) -> int | None:
+    """Return the sum of counts; None where one is not known."""
+    known = list(counts)
+    return None if None in known else sum(count for count in known if count is not None)
+
+
 def _of_chunks(
     writer: str, chunks: list[pq.ColumnChunkMetaData], kind: PrimitiveType
 ) -> tuple[int | None, int | None, tuple[Any, Any] | None]:
     """Return nulls, NaNs and bounds of a column from its row groups; None for each that one of them does not tell."""
     told = [chunk.statistics for chunk in chunks]
-    counts = [each.null_count if each is not None and each.has_null_count else None for each in told]
-    nulls = None if None in counts else sum(count for count in counts if count is not None)
+    counts = [null_count(chunk) for chunk in chunks]
+    nulls = total(counts)
     empty = [count == chunk.num_values for count, chunk in zip(counts, chunks, strict=True)]
     filled = [each for each, is_empty in zip(told, empty, strict=True) if not is_empty]
     complete = all(each is not None and each.has_min_max for each in filled)
