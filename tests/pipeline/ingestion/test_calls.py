@@ -23,7 +23,14 @@ def test_a_service_that_asks_to_wait_is_obeyed_within_the_limit() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "seconds"),
-    [("7", 7), ("Sun, 29 Nov 2026 12:00:30 GMT", 30), ("Sun, 29 Nov 2026 11:00:00 GMT", 0), ("soon", 0), (None, 0)],
+    [
+        ("7", 7),
+        ("Sun, 29 Nov 2026 12:00:30 GMT", 30),
+        ("Sun, 29 Nov 2026 11:00:00 GMT", 0),
+        ("soon", 0),
+        (None, 0),
+        ("Sun, 29 Nov 2026 12:00:30 -0000", 30),
+    ],
 )
 def test_a_wait_is_a_number_or_a_time(asked: str | None, seconds: float) -> None:
     """A service that names a time is called again at once, and answers the same until the attempts are used up."""

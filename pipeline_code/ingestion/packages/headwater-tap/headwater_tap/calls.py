@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import random
@@ -123,8 +124,13 @@ def _retry_after(response: requests.Response) -> float:
     if asked.isdigit():
         return float(asked)
     try:
-        until = parsedate_to_datetime(asked)
-        now = parsedate_to_datetime(response.headers["Date"])  # the service's clock, not this machine's
+        until, now = _time(asked), _time(response.headers["Date"])  # the service's clock, not this machine's
     except (ValueError, KeyError):
         return 0.0
     return max((until - now).total_seconds(), 0.0)
+
+
+def _time(text: str) -> dt.datetime:
+    """Return the time of a header. ValueError for none; `-0000`, which Python gives no zone, is UTC as well."""
+    found = parsedate_to_datetime(text)
+    return found if found.tzinfo is not None else found.replace(tzinfo=dt.UTC)

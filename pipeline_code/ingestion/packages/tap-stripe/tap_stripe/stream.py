@@ -50,10 +50,9 @@ class StripeStream(AnnouncedStream):
         Without a record it stays: the target then makes no commit that could hold another one.
         """
         since, until = self._since(), self._horizon()
-        sent = Sent(
-            until - self.config["overlap_seconds"], self.stream_state.get(SEEN, {}) if since is not None else {}
-        )
-        new = self._all(until, sent) if since is None else self._changes(since, until, sent)
+        known: Mapping[str, int] = self.stream_state.get(SEEN, {}) if since is not None else {}
+        sent = Sent(until - self.config["overlap_seconds"], known)
+        new = self._all(until, sent) if since is None else self._changes(since, until, known, sent)
         any_new = False
         for record in new:
             any_new = True
@@ -68,13 +67,12 @@ class StripeStream(AnnouncedStream):
             sent.add(body["id"], body["created"])
             yield self._kind.record(body)
 
-    def _changes(self, since: int, until: int, sent: Sent) -> Iterator[dict[str, Any]]:
-        before: Mapping[str, int] | None = self.stream_state.get(SEEN)
+    def _changes(self, since: int, until: int, known: Mapping[str, int], sent: Sent) -> Iterator[dict[str, Any]]:
+        """Yield what was made or changed since; `known` is what the run before has sent of the overlap."""
         if since >= until:
             return
         # A bookmark of before there was an overlap does not say what was sent of it.
-        begin = since if before is None else since - self.config["overlap_seconds"]
-        known = {} if before is None else before
+        begin = since - self.config["overlap_seconds"] if SEEN in self.stream_state else since
         come = set()
         for body in self._made(begin, until):
             if body["id"] not in known and body["id"] not in come:
