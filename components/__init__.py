@@ -1,1 +1,4 @@
-"""The parts of the platform, one Pulumi component a file; `__main__.py` chooses and wires them."""
+"""The parts of the program: one folder for each role, and in it one file for each component (decision 0113).
+
+`__main__.py` connects them.
+"""

@@ -1,1 +1,1 @@
-"""Everything that stands in for the cloud on one machine: tool chain, Kubernetes node, image registry."""
+"""Everything that replaces the cloud on one machine: tool chain, Kubernetes node, image registry."""

@@ -1,6 +1,6 @@
-"""What builds leave in buildah's store: layers that later builds begin from. Those of older builds are removed.
+"""The layers that builds leave in buildah's store, for later builds to reuse. Layers of older builds are removed.
 
-Nothing that runs needs them: the cluster takes images from the registry, and an image that the registry has is not
+No running workload needs them: the cluster pulls images from the registry, and an image that the registry has is not
 built again.
 """
 
@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.build.buildah import PARALLEL_BUILDS, store_options
+from components.images.buildah import PARALLEL_BUILDS, store_options
+from localstack.console import Step
 from localstack.home import Home
-from localstack.reporting import LocalError, Step
+from localstack.process import ask, output
 
 KEPT_BUILDS = 2
 """Builds of each image whose layers stay: the present one, and the one before it for a change that is taken back."""
@@ -81,21 +81,14 @@ def prune(home: Home, step: Step) -> str | None:
         return None
     variables = home.environment() | {"HEADWATER_HOME": str(home.root)}
     command = [buildah, *store_options(variables)]
-    listed = subprocess.run(
-        [*command, "images", "--json", "--no-trunc"], env=variables, capture_output=True, text=True, check=False
-    )
-    if listed.returncode != 0:
-        raise LocalError(f"`buildah images` exited {listed.returncode}: {listed.stderr.strip()}")
+    listed = output([*command, "images", "--json", "--no-trunc"], failure="`buildah images` failed", env=variables)
     # <driver>-images: overlay, or vfs where the file system knows no overlays.
-    old = superseded([image for folder in root.glob("*-images") for image in parse(listed.stdout, folder)])
+    old = superseded([image for folder in root.glob("*-images") for image in parse(listed, folder)])
     if not old:
         step.skip(f"none beside those of the last {KEPT_BUILDS} builds of each image")
         return None
     before = shutil.disk_usage(root).free
-    removed = subprocess.run(
-        [*command, "rmi", *(image.id for image in reversed(old))],
-        env=variables, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    removed = ask([*command, "rmi", *(image.id for image in reversed(old))], env=variables)
     freed = max(shutil.disk_usage(root).free - before, 0) / 2**30
     if removed.returncode != 0:
         # No reason for `make up` to fail: a broken-off build holds an image, say.

@@ -14,15 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from localstack.errors import StepFailed
 from localstack.process import CommandFailed, clean, run
-from localstack.reporting import StepFailed
 
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
 
-__all__ = ["Console", "Step", "StepFailed", "duration"]
-
+SIGNS = {"done": ("✔", "green"), "skipped": ("✔", "dim"), "stopped": ("■", "yellow"), "failed": ("✘", "red")}
 HEARTBEAT_S = 10.0
 """Seconds between two signs of life of a running step where there is no terminal."""
 
@@ -146,7 +145,7 @@ class Console:
         try:
             yield step
         except BaseException as error:
-            self._close(step, done, beat, self._mark(error))
+            self._close(step, done, beat, "stopped" if isinstance(error, KeyboardInterrupt) else "failed")
             if isinstance(error, StepFailed) or not isinstance(error, Exception):
                 raise
             self.write_log(traceback.format_exc())
@@ -172,9 +171,6 @@ class Console:
         """Return the `count` slowest steps as (title, seconds), slowest first."""
         return sorted(self.timings, key=lambda timing: -timing[1])[:count]
 
-    def _mark(self, error: BaseException) -> str:
-        return "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
-
     def _close(self, step: Step, done: threading.Event, beat: threading.Thread | None, outcome: str) -> None:
         """Take the step off the display and print its last line."""
         done.set()
@@ -187,12 +183,13 @@ class Console:
         self._steps.remove(step)
         self.write_log(f"--- {step.title}: {outcome} after {duration(seconds)}")
         note = f"{outcome}: {step.skipped}" if outcome == "skipped" else f"{outcome}, {duration(seconds)}"
-        if self.plain:
+        if self._live is None:
             self._emit(f"{self._stamp()} {indent}{step.title}: {note}")
             return
-        sign = {"done": "[green]✔[/]", "skipped": "[dim]✔[/]", "stopped": "[yellow]■[/]"}.get(outcome, "[red]✘[/]")
-        self._emit_rich(f"{indent}{sign} {_escape(step.title)} [dim]{_escape(note)}[/]")
-        if not self._steps and self._live is not None:
+        from rich.text import Text
+
+        self._emit(Text.assemble(indent, SIGNS[outcome], f" {step.title} ", (note, "dim")))
+        if not self._steps:
             self._live.stop()
             self._live = None
 
@@ -204,7 +201,7 @@ class Console:
                 what = f": {step.detail}" if step.detail else ""
                 self._emit(f"{self._stamp()} {self._indent()}  {elapsed}{self._about(step.estimate_s)}{what}"[:200])
 
-    def _emit(self, text: str) -> None:
+    def _emit(self, text: str | Text) -> None:
         """Print text, above the live display when there is one."""
         if self._live is not None:
             self._live.console.print(text, markup=False, highlight=False)
@@ -212,10 +209,6 @@ class Console:
         with self._lock:
             self.stream.write(f"{text}\n")
             self.stream.flush()
-
-    def _emit_rich(self, markup: str) -> None:
-        if self._live is not None:
-            self._live.console.print(markup, highlight=False)
 
     def _stamp(self) -> str:
         return f"[{time.monotonic() - self.started:7.1f}s]"
@@ -253,9 +246,3 @@ def _reason(error: Exception) -> str:
     """Return an error's text, with its type where the text alone says little."""
     text = str(error)
     return text if isinstance(error, (OSError, RuntimeError)) and text else f"{type(error).__name__}: {text}"
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

@@ -1,21 +1,36 @@
 """Long-running processes of this machine: started once, recorded with pid and start time, stopped by that record only.
 
-A record holds the kernel's start time of the process besides its pid, so that a pid that was given to another
-process meanwhile (after a reboot, say) is never taken for ours and never killed.
+A record holds the kernel's start time of the process in addition to its pid. If another process gets the same pid later
+(after a reboot, for example), it is never mistaken for ours and never killed.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from localstack.errors import LocalError
+
 POLL_S = 0.05
+
+
+def answers(host: str, port: int, path: str, timeout_s: float = 2) -> bool:
+    """Return whether an HTTP server says 200 to a GET."""
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 @dataclass(frozen=True)
@@ -104,6 +119,16 @@ class Daemon:
         partial.write_text(json.dumps(asdict(Record(process.pid, start, boot_id(), words, fingerprint))))
         partial.replace(self.record_file)
         return True
+
+    def wait(self, title: str, place: str, ready: Callable[[], bool], timeout_s: float) -> None:
+        """Wait until `ready`. Raises LocalError about `title` at `place` when the process ends or takes too long."""
+        deadline = time.monotonic() + timeout_s
+        while not ready():
+            if not self.alive():
+                raise LocalError(f"{title} ended at its start, log {self.log}:\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise LocalError(f"{title} does not answer at {place} after {timeout_s} s, log {self.log}")
+            time.sleep(POLL_S)
 
     def _trim_log(self, limit_bytes: int = 20_000_000) -> None:
         """Keep one older generation of a log that has grown over the limit."""

@@ -3,6 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+
+
+class LocalError(RuntimeError):
+    """Something on this machine does not work; the message says what, why and the way out."""
+
+
+class StepFailed(RuntimeError):
+    """A step that could not be finished: what failed, why, where its log is and how to go on."""
+
+    def __init__(
+        self, title: str, reason: str, log: Path | None = None, resume_command: str | None = "make up"
+    ) -> None:
+        super().__init__(f"{title}: {reason}")
+        self.title, self.reason, self.log, self.resume_command = title, reason, log, resume_command
 
 
 class UsageError(Exception):

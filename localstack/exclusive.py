@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from localstack.reporting import LocalError
+from localstack.errors import LocalError
 
 
 @contextlib.contextmanager

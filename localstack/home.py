@@ -5,8 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+"""The folder of the project."""
+KUBE_CONTEXT = "HEADWATER_KUBE_CONTEXT"
+"""The variable that names the kubeconfig context of a cluster that is there already."""
+CONTEXT = "headwater"
+"""The kubeconfig context of the cluster that is made here."""
+
+
+def external_context() -> str | None:
+    """Return the kubeconfig context of a cluster that is there already, or None."""
+    return os.environ.get(KUBE_CONTEXT)
 
 
 def default_root(environ: Mapping[str, str], uid: int) -> Path:
@@ -27,80 +38,40 @@ def default_root(environ: Mapping[str, str], uid: int) -> Path:
     return base / "headwater"
 
 
-@dataclass(frozen=True)
 class Home:
-    """The one folder that holds every local file of Headwater outside the repository.
+    """The one folder, `root`, that holds every local file of Headwater outside the repository."""
 
-    Folders: cache/ (rebuildable, keyed by pins), bin/ (links to tools), cluster/ (Kubernetes and its volumes),
-    registry/ (images), state/ (Pulumi state and its keys), logs/.
-    """
-
-    root: Path
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.cache = root / "cache"
+        """Rebuildable, keyed by pins: tool builds, virtual environments, compiler caches."""
+        self.bin = root / "bin"
+        """Links to the pinned tools."""
+        self.cluster = root / "cluster"
+        """The single-node Kubernetes: etcd, containerd, certificates, volumes."""
+        self.registry = root / "registry"
+        """The image registry's store."""
+        self.state = root / "state"
+        """Pulumi's file backend and its keys, and what was installed on the machine; mode 0700."""
+        self.logs = root / "logs"
+        """Full logs of every long step and every process."""
+        self.run = root / "run"
+        """Process records (pid and start time) of what was started."""
+        self.pulumi = self.cache / "pulumi"
+        """PULUMI_HOME: plugins."""
+        self.kubeconfig = root / "kubeconfig"
+        """Administrator's kubeconfig of the local cluster, context `headwater`."""
+        self.passphrase = self.state / "passphrase"
+        """File with the passphrase of Pulumi's state encryption, mode 0600."""
+        self.root_secret = self.state / "root-secret"
+        """File with the dev stack's root secret, mode 0600."""
+        self.source_passwords = self.state / "source-passwords.json"
+        """File with the passwords of the sources that `make source` added, mode 0600; not there without one."""
 
     @classmethod
     def default(cls) -> Home:
         """The home that the environment of this process asks for."""
         return cls(default_root(os.environ, os.getuid()))
-
-    @property
-    def cache(self) -> Path:
-        """Rebuildable: tool builds, virtual environments, compiler caches."""
-        return self.root / "cache"
-
-    @property
-    def bin(self) -> Path:
-        """Links to the pinned tools."""
-        return self.root / "bin"
-
-    @property
-    def cluster(self) -> Path:
-        """The single-node Kubernetes: etcd, containerd, certificates, volumes."""
-        return self.root / "cluster"
-
-    @property
-    def registry(self) -> Path:
-        """The image registry's store."""
-        return self.root / "registry"
-
-    @property
-    def state(self) -> Path:
-        """Pulumi's file backend and its keys, and what was installed on the machine; mode 0700."""
-        return self.root / "state"
-
-    @property
-    def logs(self) -> Path:
-        """Full logs of every long step and every process."""
-        return self.root / "logs"
-
-    @property
-    def run(self) -> Path:
-        """Process records (pid and start time) of what was started."""
-        return self.root / "run"
-
-    @property
-    def pulumi(self) -> Path:
-        """PULUMI_HOME: plugins."""
-        return self.cache / "pulumi"
-
-    @property
-    def kubeconfig(self) -> Path:
-        """Administrator's kubeconfig of the local cluster, context `headwater`."""
-        return self.root / "kubeconfig"
-
-    @property
-    def passphrase(self) -> Path:
-        """File with the passphrase of Pulumi's state encryption, mode 0600."""
-        return self.state / "passphrase"
-
-    @property
-    def root_secret(self) -> Path:
-        """File with the dev stack's root secret, mode 0600."""
-        return self.state / "root-secret"
-
-    @property
-    def source_passwords(self) -> Path:
-        """File with the passwords of the sources that `make source` added, mode 0600; not there without one."""
-        return self.state / "source-passwords.json"
 
     def create(self) -> None:
         """Make the folders; those with keys or volumes are closed to other users."""
@@ -118,8 +89,7 @@ class Home:
         path = [str(self.bin), environ.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")]
         if sys.prefix != sys.base_prefix:
             path.insert(0, str(Path(sys.prefix) / "bin"))
-        context = environ.get("HEADWATER_KUBE_CONTEXT")
-        if context is None:
+        if KUBE_CONTEXT not in environ:
             environ["KUBECONFIG"] = str(self.kubeconfig)
         environ |= {
             "PATH": os.pathsep.join(path),

@@ -1,21 +1,23 @@
-"""File systems that are mounted below a folder: they are unmounted before anything there is removed."""
+"""File systems that are mounted inside a folder: they are unmounted before anything there is removed."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+
+from localstack.process import output
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 
 
-def mounts_below(root: Path, mountinfo: Iterable[str]) -> list[Path]:
-    """Mount points below `root`, deepest first; blanks are written as octal 040 there."""
+def mounts_below(root: Path, mountinfo: Iterable[str], *, itself: bool = False) -> list[Path]:
+    """Mount points below `root`, and `itself` on demand, deepest first; blanks are written as octal 040 there."""
     points = [Path(line.split()[4].replace("\\040", " ")) for line in mountinfo]
-    return sorted((point for point in points if root in point.parents), key=lambda point: -len(point.parts))
+    found = [point for point in points if root in point.parents or (itself and point == root)]
+    return sorted(found, key=lambda point: -len(point.parts))
 
 
 def unmount_below(root: Path) -> None:
-    """Unmount everything below `root`, in use or not; raises CalledProcessError when the kernel refuses."""
+    """Unmount everything below `root`, in use or not; raises LocalError when the kernel refuses."""
     for point in mounts_below(root, MOUNTINFO.read_text().splitlines()):
-        subprocess.run(["umount", "--lazy", point], check=True, capture_output=True)
+        output(["umount", "--lazy", point])

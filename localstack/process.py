@@ -1,14 +1,17 @@
-"""Run a child process: its output line by line, an interrupt passed on cleanly, a failure with its last lines."""
+"""Runs other programs: a short one for its output, a long one line by line, with an interrupt passed on cleanly."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
+import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO
+from typing import IO, Any
+
+from localstack.errors import LocalError
 
 GRACE_S = 60.0
 """Seconds an interrupted child gets to finish cleanly (Pulumi writes its state) before it is killed."""
@@ -30,6 +33,31 @@ class CommandFailed(Exception):
 def clean(line: str) -> str:
     """Return `line` without colours, cursor movements and control characters, stripped at its end."""
     return _CONTROL.sub("", line).rstrip()
+
+
+def ask(
+    argv: Sequence[str | os.PathLike[str]], *, input: str | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a short command; return its exit status and what it prints. Its stdin is empty where there is no `input`.
+
+    `options` are those of subprocess.run. Raises LocalError when there is no such command.
+    """
+    stdin = subprocess.DEVNULL if input is None else None
+    try:
+        return subprocess.run(argv, input=input, stdin=stdin, capture_output=True, text=True, check=False, **options)
+    except FileNotFoundError as error:
+        raise LocalError(f"{error.filename} is missing; `make up` installs what this machine lacks") from error
+
+
+def output(argv: Sequence[str | os.PathLike[str]], *, failure: str = "", **options: Any) -> str:
+    """Return what a short command prints; `options` are those of `ask`.
+
+    Raises LocalError, with what it says after `failure` or the command, when it does not end well.
+    """
+    done = ask(argv, **options)
+    if done.returncode != 0:
+        raise LocalError(f"{failure or f'`{shlex.join(map(str, argv))}` failed'}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def run(

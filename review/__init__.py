@@ -1,1 +1,1 @@
-"""What the reviewer of a change sees: a summary of the preview, broken rules, the month's cost."""
+"""What the reviewer of a change sees: a summary of the preview, broken rules, the monthly cost."""

@@ -1,4 +1,4 @@
-"""`python -m review COMMAND`: what the workflows call. On a machine, `make preview`, `cost` and `stack` do."""
+"""`python -m review COMMAND`: the workflows call this. On your machine, use `make preview`, `cost` and `stack`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One comment a stack on a pull request: updated where it is there, made where it isn't."""
+"""One comment for each stack on a pull request: updated if it exists, created if not."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Writes a preview as one Markdown comment: what changes where, never to what.
-
-Values are left out, also plain ones: a comment outlives the pull request and is mailed to every subscriber, and not
-every secret is marked as one. Who may read the log of the run sees Pulumi's own diff there, secrets blinded.
-"""
+"""Writes a preview as one Markdown comment: which properties change, never their values."""
 
 from __future__ import annotations
 

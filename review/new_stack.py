@@ -1,4 +1,4 @@
-"""Makes the settings file of a new stack from another one's, without what must not be shared."""
+"""Makes the settings file of a new stack from another stack's, without what two stacks must not share."""
 
 from __future__ import annotations
 
@@ -11,14 +11,26 @@ from typing import Any
 
 import yaml
 
+from components.settings import environments
+from components.settings.base import PROJECT
+from components.settings.networks import PRIVATE
 from review.program import CHECKOUT
-from review.stack_files import stack_files
+from review.stack_files import configuration, stack_files
 
 # `headwater-<name>` begins the names of AWS, and has 36 letters at most (components/settings).
 NAME = re.compile(r"[a-z][a-z0-9-]{0,24}[a-z0-9]")
 # What ties a file to one stack's key: `pulumi stack init` writes the new one's.
 _KEYS = ("encryptionsalt", "encryptedkey", "secretsprovider")
 _AWS, _KUBERNETES = "headwater:aws", "headwater:kubernetes"
+# What only one stack can have: path below `config`, and what the new one has in its place.
+_OWN: dict[tuple[str, ...], str | None] = {
+    (_AWS, "ci"): "no roles of CI: aws.ci names a key of its own (docs/pull-requests.md; in the account of {model} "
+    "with oidc_provider, which an account has once)",
+    ("headwater:storage", "bucket"): "the lake's bucket is called after the stack",
+    ("headwater:serving", "domain"): "no domain: serving.domain must be set, with serving.zone or serving.certificate",
+    ("headwater:serving", "zone"): None,
+    ("headwater:serving", "certificate"): None,
+}
 
 
 class StackError(ValueError):
@@ -27,24 +39,42 @@ class StackError(ValueError):
 
 @dataclass(frozen=True)
 class NewStack:
-    """The text of a stack file, what differs from its model, and which secrets it needs of its own."""
+    """The text of a stack file, what differs from its model, and which secrets it needs of its own.
+
+    checks: what is as in the model, and may have to be another's.
+    """
 
     name: str
     text: str
     differences: tuple[str, ...]
     secrets: tuple[str, ...]
+    checks: tuple[str, ...] = ()
 
 
 def make(name: str, model: str, checkout: Path = CHECKOUT) -> NewStack:
-    """Write Pulumi.<name>.yaml after Pulumi.<model>.yaml, and return what was written. Raises StackError."""
+    """Write Pulumi.<name>.yaml after Pulumi.<model>.yaml, and return what was written.
+
+    Raises StackError, and StackFileError for a stack's file that can't be read.
+    """
     stacks = stack_files(checkout)
-    if not NAME.fullmatch(name):
-        raise StackError(f"name={name!r} is not allowed; 2 to 26 of a-z 0-9 -, first a letter, last no -")
+    if not NAME.fullmatch(name) or "--" in name:
+        raise StackError(f"name={name!r} is not allowed; 2 to 26 of a-z 0-9 -, first a letter, last no -, no two -")
+    try:
+        environments.own(name)
+    except ValueError as error:
+        raise StackError(f"name={name!r} is not allowed; {error}") from error
     if name in stacks:
         raise StackError(f"name={name!r}: there is a {stacks[name].name} already; take another name, or edit that file")
     if model not in stacks:
         raise StackError(f"from={model!r}: there is no Pulumi.{model}.yaml; stacks: {', '.join(stacks)}")
-    used = [cidr for file in stacks.values() if (cidr := _cidr(_config(file.read_text()))) is not None]
+    configs = {each: configuration(file) for each, file in stacks.items()}
+    for other, config in configs.items():
+        if (config.get(_AWS) or {}).get("name") == f"{PROJECT}-{name}":
+            raise StackError(
+                f"name={name!r}: stack {other} has headwater:aws.name {PROJECT}-{name}, with which the names of the "
+                "new one's roles and buckets would begin; take another name"
+            )
+    used = [cidr for config in configs.values() if (cidr := _cidr(config)) is not None]
     made = render(name, model, stacks[model].read_text(), used)
     with (checkout / f"Pulumi.{name}.yaml").open("x") as file:
         file.write(made.text)
@@ -57,7 +87,7 @@ def render(name: str, model: str, text: str, used: list[str]) -> NewStack:
     Comments and order stay. Raises StackError when the model shares its cluster, so that two stacks would collide.
     """
     config = _config(text)
-    if config.get(_KUBERNETES, {}).get("kind") != "eks":
+    if (config.get(_KUBERNETES) or {}).get("kind") != "eks":
         raise StackError(
             f"from={model!r} stands on a cluster that it did not make: a second stack would take its namespaces and "
             "ports. Take a stack with kubernetes.kind eks, or copy the file by hand and change namespace and exposure"
@@ -65,8 +95,15 @@ def render(name: str, model: str, text: str, used: list[str]) -> NewStack:
     cuts: list[tuple[int, int, str]] = []
     differences, secrets = [], []
     root = yaml.compose(text)
+    gone: tuple[str, ...] = ("",)
     for path, key, value in _walk(root):
-        if path[0] in _KEYS and len(path) == 1:
+        if path[: len(gone)] == gone:
+            continue
+        if path[1:] in _OWN:
+            gone, told = path, _OWN[path[1:]]
+            cuts.append(_whole(text, key, value))
+            differences += [] if told is None else [told.format(model=model)]
+        elif path[0] in _KEYS and len(path) == 1:
             cuts.append(_whole(text, key, value))
         elif path[-1] == "secure":
             continue
@@ -83,8 +120,23 @@ def render(name: str, model: str, text: str, used: list[str]) -> NewStack:
     for start, end, new in sorted(cuts, reverse=True):
         text = text[:start] + new + text[end:]
     body = re.sub(r"\A(\s*#[^\n]*\n)+", "", text)
-    head = f"# Made from Pulumi.{model}.yaml by `make stack`. Every setting and its default: components/settings.\n"
-    return NewStack(name, head + body, tuple(differences), tuple(secrets))
+    head = (
+        "# yaml-language-server: $schema=headwater.schema.json\n"
+        f"# Made from Pulumi.{model}.yaml by `make stack`. Every setting and its default: docs/settings.md.\n"
+    )
+    return NewStack(name, head + body, tuple(differences), tuple(secrets), tuple(_checks(model, config)))
+
+
+def _checks(model: str, config: dict[str, Any]) -> Iterator[str]:
+    """Yield what a reader must look at: with the model's value, two stacks may be in one another's way."""
+    yield "account, region, sizes, retention and deletion_protection in it"
+    catalog, serving = config.get("headwater:catalog") or {}, config.get("headwater:serving") or {}
+    if catalog.get("kind") == "glue":
+        yield f"account and region: one of them must not be that of {model}, for Glue's databases have the same names"
+    if catalog.get("uri") is not None:
+        yield f"catalog.uri and catalog.warehouse: the tables of {model} are there"
+    if serving.get("oidc") is not None:
+        yield "serving.oidc: the clients must allow the new domain, or be others"
 
 
 def next_range(taken: str, used: list[str]) -> str:
@@ -93,9 +145,7 @@ def next_range(taken: str, used: list[str]) -> str:
     Raises StackError when there is none.
     """
     network = ipaddress.IPv4Network(taken)
-    private = next(
-        (each for each in map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
-         if network.subnet_of(each)), None)  # fmt: skip
+    private = next((each for each in PRIVATE if network.subnet_of(each)), None)
     if private is None:
         raise StackError(f"headwater:aws.network.cidr={taken!r} is in no private network; give the model another one")
     others = [ipaddress.IPv4Network(each) for each in [*used, taken]]
@@ -111,8 +161,8 @@ def next_steps(made: NewStack) -> str:
     """Return what to do with the new stack, as commands."""
     lines = [f"Pulumi.{made.name}.yaml is written."]
     lines += [f"  differs: {each}" for each in made.differences]
+    lines += [f"  check:   {each}" for each in made.checks]
     lines += [
-        "  check:   account, region, sizes, retention and deletion_protection in it",
         "",
         "Then:",
         f"  pulumi stack init {made.name} --secrets-provider awskms://alias/KEY",
@@ -132,7 +182,7 @@ def _config(text: str) -> dict[str, Any]:
 
 
 def _cidr(config: dict[str, Any]) -> str | None:
-    found = config.get(_AWS, {}).get("network", {}).get("cidr")
+    found = ((config.get(_AWS) or {}).get("network") or {}).get("cidr")
     return None if found is None else str(found)
 
 
@@ -151,8 +201,16 @@ def _is_secret(node: yaml.Node) -> bool:
 
 
 def _whole(text: str, key: yaml.Node, value: yaml.Node) -> tuple[int, int, str]:
-    """Return the span of an entry's lines, with the comment lines right above it."""
+    """Return the span of an entry's lines, with the comment lines right above it.
+
+    Raises StackError when something stands before it on its line: that would go, too.
+    """
     start = text.rfind("\n", 0, key.start_mark.index) + 1
+    if text[start : key.start_mark.index].strip():
+        raise StackError(
+            f"line {key.start_mark.line + 1} of the model has {key.value} beside other settings, and the new stack "
+            "must not have it; write a setting a line"
+        )
     while True:
         above = text.rfind("\n", 0, max(0, start - 1)) + 1
         if start == 0 or not text[above : start - 1].lstrip().startswith("#"):

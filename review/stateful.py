@@ -1,4 +1,4 @@
-"""Which resources hold what can't be made again: data, keys, addresses that others know."""
+"""Which resources hold things that cannot be made again: data, keys, addresses that others know."""
 
 from __future__ import annotations
 

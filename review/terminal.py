@@ -26,7 +26,9 @@ def screen(stack: str, preview: Preview, *, violations: Sequence[str] = (), cost
     counts = ", ".join(f"{number} {TITLES[each].lower()}" for each, number in preview.counts.items() if number)
     if lines:
         lines.append("")
-    lines.append(f"{stack}: {counts if counts else 'nothing'}")
+    # What a failed preview counts is only what came before the failure.
+    told = f"the preview failed; so far {counts or 'nothing'}" if preview.errors else counts or "nothing"
+    lines.append(f"{stack}: {told}")
     return "\n".join([*lines, *([] if cost is None else [cost])])
 
 

@@ -1,4 +1,4 @@
-"""Which stacks a change touches, from the names of the files in it."""
+"""Which stacks a change affects, from the names of the changed files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from review.stack_files import stack_files
 
 # What no stack's preview depends on. A file that is nowhere here touches every stack: too many previews, never too few.
 _NOTHING = re.compile(
-    r"(docs|tests|localstack|\.ci)/|[A-Z]+(\.md)?$|Makefile$|\.gitignore$|\.github/workflows/(ci|deploy)\.yml$"
+    r"(docs|tests|cli|localstack|\.ci)/|[A-Z]+(\.md)?$|Makefile$|\.gitignore$|\.github/workflows/(ci|deploy)\.yml$"
 )
-_STACK_FILE = re.compile(r"Pulumi\.([^/.]+)\.yaml$")
+_STACK_FILE = re.compile(r"Pulumi\.([^/]+)\.yaml$")
 
 
 def on_accounts(checkout: Path = program.CHECKOUT) -> list[str]:

@@ -5,6 +5,7 @@ Both are processes of their own on loopback, which can be killed and started aga
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
@@ -53,8 +54,15 @@ def unpack(image: str, cache: Path, folders: tuple[str, ...] = PROGRAMS) -> Path
     if tag is None or shutil.which("skopeo") is None:
         return None
     root = cache / f"{image}-{tag}"
-    if root.exists():
-        return root
+    with (cache / f"{image}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several processes share the tests
+        if not root.exists():
+            _unpack(image, tag, cache, folders, root)
+    return root
+
+
+def _unpack(image: str, tag: str, cache: Path, folders: tuple[str, ...], root: Path) -> None:
+    """Make `root` of the image's files; a run that was interrupted leaves none."""
     layers = cache / f"{image}-layers"
     copy = ["skopeo", "copy", "-q", "--src-tls-verify=false", "--dest-decompress"]
     source = f"docker://{REGISTRY}/headwater/{image}:{tag}"
@@ -69,7 +77,6 @@ def unpack(image: str, cache: Path, folders: tuple[str, ...] = PROGRAMS) -> Path
             archive.extractall(making, members=wanted, filter="fully_trusted")
     making.rename(root)
     shutil.rmtree(layers)
-    return root
 
 
 def free_port() -> int:

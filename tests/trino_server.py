@@ -7,9 +7,10 @@ import resource
 import shlex
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.lake import KEY, REGION, Access, Service, free_port, unpack
 
@@ -66,18 +67,36 @@ def running(folder: Path, cache: Path, access: Access, heap: str = HEAP) -> Iter
     service, port = _service(root, place, access, heap)
     service.start()
     try:
-        _wait(f"http://127.0.0.1:{port}/v1/info")
+        _wait(f"http://127.0.0.1:{port}")
         yield port
     finally:
         service.stop()
 
 
-def _wait(info: str) -> None:
-    """Wait until the server, which answers before, takes queries."""
+def _wait(server: str) -> None:
+    """Wait until the server, which answers before, takes queries: it has to know itself as a node."""
     deadline = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < deadline:
-        with urllib.request.urlopen(info, timeout=10) as answer:
-            if not json.load(answer)["starting"]:
-                return
+        with urllib.request.urlopen(f"{server}/v1/info", timeout=10) as answer:
+            starting = json.load(answer)["starting"]
+        if not starting and _ask(server, "select count(*) from system.runtime.nodes where state = 'active'") == [[1]]:
+            return
         time.sleep(0.1)
-    raise RuntimeError(f"{info}: Trino is still starting after {SECONDS_TO_START} seconds")
+    raise RuntimeError(f"{server}: Trino is still starting after {SECONDS_TO_START} seconds")
+
+
+def _ask(server: str, query: str) -> list[list[Any]]:
+    """Return the rows of a query; none where it failed."""
+    return [row for answer in answers(server, query, {"X-Trino-User": "tests"}) for row in answer.get("data") or ()]
+
+
+def answers(server: str, query: str, headers: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield what the server answers to a query, page by page. The environments of some tests have no client of it."""
+    request = urllib.request.Request(f"{server}/v1/statement", query.encode(), dict(headers))
+    while True:
+        with urllib.request.urlopen(request, timeout=120) as response:
+            answer = json.load(response)
+        yield answer
+        if "nextUri" not in answer:
+            return
+        request = urllib.request.Request(answer["nextUri"], headers=dict(headers))

@@ -1,1 +1,4 @@
-"""The parts that a stack has on AWS. Only stacks that use AWS import them: the SDK takes a second to load."""
+"""The AWS account: its provider and names, policies, roles and keys, network, load balancer, alarms, budget.
+
+Provides `Account`, which every component on AWS uses, and building blocks such as `Bucket` and `WorkloadRole`.
+"""

@@ -1,4 +1,4 @@
-"""The account that a stack lives in: its provider, and how names, ARNs and tags are made."""
+"""The AWS account of a stack: its provider, and how names, ARNs and tags are made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from components import settings
 from components.connections import S3Credentials
 
 # The services that the program or its provider calls, by the provider's names for their endpoints.
-SERVICES = ("budgets", "ec2", "ecr", "eks", "glue", "iam", "kms", "logs", "rds", "s3", "secretsmanager", "sns", "sts")
+SERVICES = (
+    "budgets", "ec2", "ecr", "eks", "glue", "iam", "kms", "logs", "rds", "s3", "s3control", "secretsmanager", "sns",
+    "sts",
+)  # fmt: skip
 
 STACK_TAG = "headwater:stack"
 
@@ -46,6 +49,20 @@ class Account:
         """Return the ARN of a resource of this account and region; IAM's are of no region."""
         region = "" if service == "iam" else self.region
         return f"arn:aws:{service}:{region}:{self.settings.account}:{resource}"
+
+    @property
+    def log_groups(self) -> tuple[str, ...]:
+        """How the names of the log groups begin that the stack's services write to, but for its database's.
+
+        A slash ends each: without it they would be those of a stack whose name begins with this one's, too.
+        """
+        name = self.name()
+        return (f"/{name}/", f"/aws/eks/{name}/", f"/aws/containerinsights/{name}/")
+
+    @property
+    def database_log_groups(self) -> str:
+        """How the names of the log groups begin that RDS writes to."""
+        return f"/aws/rds/instance/{self.name('database')}/"
 
     @property
     def speaks_tls(self) -> bool:
@@ -83,7 +100,8 @@ def provider(stack: str, configured: settings.Aws, credentials: S3Credentials | 
         )
     if credentials is None:
         raise ValueError("an emulator needs credentials, any at all")
-    # An emulator knows no accounts, and answers for all buckets under one host.
+    # S3 Control is asked at `<account>.<endpoint>`, which no resolver knows: the emulator is the proxy to itself, where
+    # it has no TLS. The account comes from its STS. It answers for all buckets under one host.
     return aws.Provider(
         "aws",
         region=configured.region,
@@ -91,11 +109,11 @@ def provider(stack: str, configured: settings.Aws, credentials: S3Credentials | 
         access_key=credentials.access_key,
         secret_key=credentials.secret_key,
         endpoints=[aws.ProviderEndpointArgs(**dict.fromkeys(SERVICES, configured.endpoint))],
+        http_proxy=configured.endpoint if configured.endpoint.startswith("http:") else None,
         s3_use_path_style=True,
         skip_credentials_validation=True,
         skip_metadata_api_check=True,
         skip_region_validation=True,
-        skip_requesting_account_id=True,
     )
 
 

@@ -1,4 +1,4 @@
-"""What wakes somebody: each alarm as data, read off the stack's settings by a pure function."""
+"""The stack's alarms as data: a pure function makes them from the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bucket that nobody reads by mistake: encrypted, versioned, closed to the public, reached by TLS only."""
+"""A bucket that is private by default: encrypted, versioned, closed to the public, accepts TLS only."""
 
 from __future__ import annotations
 

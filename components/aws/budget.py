@@ -1,4 +1,4 @@
-"""A monthly budget for what carries the stack's tag, and who is told when it is used up."""
+"""A monthly budget for all resources with the stack's tag, and who gets an e-mail when it is used up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A certificate for the pages behind a load balancer, proven by records in the zone of their names."""
+"""A certificate for the pages behind a load balancer, validated by DNS records in the zone of their names."""
 
 from __future__ import annotations
 

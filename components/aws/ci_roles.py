@@ -1,4 +1,4 @@
-"""The roles of a repository's workflows on GitHub: one that previews a stack and reads no data, one that deploys it."""
+"""The roles of a repository's workflows on GitHub: one previews a stack and reads no data, one deploys it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ import pulumi_aws as aws
 
 from components.aws import policies
 from components.aws.account import tags
-from components.aws.boundary import BOUNDED_ACTIONS, boundary_arn, boundary_name, boundary_statements
+from components.aws.boundary import (
+    BOUNDED_ACTIONS,
+    boundary_arn,
+    boundary_name,
+    boundary_statements,
+    bucket_names,
+    role_arns,
+)
 from components.aws.policies import Statement, allow
+from components.settings import environments
 
 TYPE = "headwater:aws:CiRoles"
 ISSUER = "token.actions.githubusercontent.com"
@@ -21,6 +29,11 @@ TAGS = tags("ci")
 SESSION_SECONDS = 2 * 3600
 # Both describe resources and read no data: no object, no item, no secret value.
 PREVIEW_POLICIES = ("SecurityAudit", "job-function/ViewOnlyAccess")
+# What a refresh asks beside that (tests/unit/components/aws/aws_read_calls.txt); it describes, too.
+REFRESH_ACTIONS = (
+    "budgets:ListTagsForResource", "budgets:ViewBudget", "glue:GetDatabase", "s3:ListTagsForResource",
+    "scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource",
+)  # fmt: skip
 # Everything but IAM, which `deploy_statements` limits to the stack's own names.
 DEPLOY_POLICY = "PowerUserAccess"
 _ROLE_ACTIONS = (
@@ -28,21 +41,17 @@ _ROLE_ACTIONS = (
     "ListAttachedRolePolicies", "ListInstanceProfilesForRole", "ListRolePolicies", "ListRoleTags", "PassRole",
     "PutRolePolicy", "TagRole", "UntagRole", "UpdateAssumeRolePolicy", "UpdateRole", "UpdateRoleDescription",
 )  # fmt: skip
-_POLICY_ACTIONS = (
-    "CreatePolicy", "CreatePolicyVersion", "DeletePolicy", "DeletePolicyVersion", "GetPolicy", "GetPolicyVersion",
-    "ListPolicyVersions", "TagPolicy", "UntagPolicy",
-)  # fmt: skip
-_READS = {"Get", "List", "Describe"}
+_POLICY_READS = ("GetPolicy", "GetPolicyVersion", "ListPolicyVersions")
 
 
 @dataclass(frozen=True)
 class CiRolesArgs:
     """Whose workflows may do what.
 
-    stack: its environments on GitHub are `<stack>-preview` and `<stack>`. account: 12 digits. prefix: begins the names
-    of everything the stack makes. repository: owner/name. state_bucket: holds Pulumi's state. secrets_key: ARN of the
-    KMS key of the stack's secrets. oidc_provider: ARN of GitHub's provider where the account has one, which it can
-    have only once; None makes it. bucket: the lake's, where its name does not begin with the prefix.
+    stack: its environments on GitHub are `<stack>-preview`, `<stack>-drift` and `<stack>`. account: 12 digits.
+    prefix: begins the names of everything the stack makes. repository: owner/name. state_bucket: holds Pulumi's state.
+    secrets_key: ARN of the KMS key of the stack's secrets. oidc_provider: ARN of GitHub's provider where the account
+    has one, which it can have only once; None makes it. bucket: the lake's, where a setting names it.
     """
 
     stack: str
@@ -55,50 +64,55 @@ class CiRolesArgs:
     bucket: str | None = None
 
 
-def trust_statement(provider: str, repository: str, environment: str) -> Statement:
-    """Return who may assume a role: jobs of one environment of one repository, and nobody else on GitHub.
+def trust_statement(provider: str, repository: str, trusted: Sequence[str]) -> Statement:
+    """Return who may assume a role: jobs of these environments of one repository, and nobody else on GitHub.
 
     provider: ARN of the OIDC provider. The subject is that of a job that names an environment, so that the
     environment's own protection (reviewers, branches) decides who gets there.
     """
-    claims = {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": f"repo:{repository}:environment:{environment}"}
+    subjects = [f"repo:{repository}:environment:{each}" for each in trusted]
+    claims = {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": subjects}
     return policies.trust({"Federated": provider}, ("sts:AssumeRoleWithWebIdentity",), StringEquals=claims)
 
 
 def preview_statements(args: CiRolesArgs) -> list[Statement]:
     """Return what a preview does beside describing resources: it reads the stack's state and decrypts its secrets."""
     bucket = f"arn:aws:s3:::{args.state_bucket}"
-    project = "headwater"
-    objects = [f"{bucket}/.pulumi/meta.yaml", f"{bucket}/.pulumi/stacks/{project}/{args.stack}.*"]
+    # Whole names, of the state as Pulumi writes it, plain or compressed: `prod.*` would be the stack prod.eu's too.
+    states = [f"{bucket}/.pulumi/stacks/headwater/{args.stack}.{ending}" for ending in ("json", "json.gz")]
+    objects = [f"{bucket}/.pulumi/meta.yaml", *states]
     return [
         allow("ListState", ["s3:ListBucket", "s3:GetBucketLocation"], [bucket]),
         # No write, and no lock: a preview takes none.
         allow("ReadState", ["s3:GetObject"], objects),
         allow("DecryptSecrets", ["kms:Decrypt"], [args.secrets_key]),
         allow("RegistryLogin", ["ecr:GetAuthorizationToken"], ["*"]),
+        allow("ReadImages", ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [_repositories(args)]),
+        allow("Refresh", REFRESH_ACTIONS, ["*"]),
     ]
 
 
+def _repositories(args: CiRolesArgs) -> str:
+    return f"arn:aws:ecr:*:{args.account}:repository/{args.prefix}/*"
+
+
 def deploy_statements(args: CiRolesArgs) -> list[Statement]:
-    """Return what a deployment may do with IAM: with the stack's own roles, all that keeps them within the boundary."""
+    """Return what a deployment may do with IAM: with the stack's own roles, all that keeps them within the boundary.
+
+    Of what CI itself may do it reads everything and changes nothing: only a person does, with `make ci-role`.
+    """
     root = f"arn:aws:iam::{args.account}"
-    names = [f"{root}:role/{args.prefix}-*", f"{root}:role/{args.prefix}"]
-    ci = [f"{root}:role/{args.prefix}-ci-*"]
-    ci_policies = [f"{root}:policy/{args.prefix}-ci-*"]
+    names, boundary = role_arns(args.account, args.prefix), boundary_arn(args.account, args.prefix)
+    ci = [f"{root}:role/{args.prefix}-ci-{purpose}" for purpose in ("preview", "deploy")]
     free = [action for action in _ROLE_ACTIONS if action not in BOUNDED_ACTIONS]
-    role_changes, policy_changes = (
-        [f"iam:{action}" for action in actions if not action.startswith(tuple(_READS))]
-        for actions in ((*_ROLE_ACTIONS, *BOUNDED_ACTIONS), _POLICY_ACTIONS)
-    )
-    bounded = {"StringEquals": {"iam:PermissionsBoundary": boundary_arn(args.account, args.prefix)}}
+    reads = [action for action in _ROLE_ACTIONS if action.startswith(("Get", "List"))]
+    bounded = {"StringEquals": {"iam:PermissionsBoundary": boundary}}
     return [
         allow("Roles", [f"iam:{action}" for action in free], names),
         allow("BoundedRoles", [f"iam:{action}" for action in BOUNDED_ACTIONS], names, bounded),
-        allow("Policies", [f"iam:{action}" for action in _POLICY_ACTIONS], [f"{root}:policy/{args.prefix}-*"]),
+        allow("ReadItsOwn", [f"iam:{action}" for action in reads], ci),
+        allow("ReadTheBoundary", [f"iam:{action}" for action in _POLICY_READS], [boundary]),
         allow("ReadProvider", ["iam:GetOpenIDConnectProvider"], [f"{root}:oidc-provider/{ISSUER}"]),
-        # Only a person, with `make ci-role`, changes what CI may do.
-        allow("NotItsOwn", sorted(set(role_changes)), ci) | {"Effect": "Deny"},
-        allow("NotTheBoundary", policy_changes, ci_policies) | {"Effect": "Deny"},
     ]
 
 
@@ -114,12 +128,11 @@ class CiRoles(pulumi.ComponentResource):
         self._args, self._child = args, pulumi.ResourceOptions(parent=self)
         provider = self._oidc_provider()
         attached = {f"ci-preview-{each.rsplit('/', 1)[-1]}": each for each in PREVIEW_POLICIES}
-        environment = f"{args.stack}-preview"
-        self.preview = self._role("preview", provider, environment, preview_statements(args), attached)
-        self.deploy = self._role(
-            "deploy", provider, args.stack, deploy_statements(args), {"ci-deploy-power": DEPLOY_POLICY}
-        )
-        buckets = [f"{args.prefix}-*", *([] if args.bucket is None else [args.bucket])]
+        previews, deployment = environments.of_previews(args.stack), [environments.of_deployment(args.stack)]
+        self.preview = self._role("preview", provider, previews, preview_statements(args), attached)
+        powers = {"ci-deploy-power": DEPLOY_POLICY}
+        self.deploy = self._role("deploy", provider, deployment, deploy_statements(args), powers)
+        buckets = sorted({*bucket_names(args.account, args.prefix), *([] if args.bucket is None else [args.bucket])})
         boundary = aws.iam.Policy(
             "ci-boundary",
             name=boundary_name(args.prefix),
@@ -145,18 +158,18 @@ class CiRoles(pulumi.ComponentResource):
         self,
         purpose: str,
         provider: pulumi.Input[str],
-        environment: str,
+        trusted: Sequence[str],
         statements: Sequence[Statement],
         attached: Mapping[str, str],
     ) -> pulumi.Output[str]:
-        """Make a role for one environment with its own policy and AWS's (resource name → policy); return its ARN."""
+        """Make a role for some environments with its own policy and AWS's (resource name → policy); return its ARN."""
         trust = pulumi.Output.from_input(provider).apply(
-            lambda arn: policies.document([trust_statement(arn, self._args.repository, environment)])
+            lambda arn: policies.document([trust_statement(arn, self._args.repository, trusted)])
         )
         role = aws.iam.Role(
             f"ci-{purpose}",
             name=f"{self._args.prefix}-ci-{purpose}",
-            description=f"GitHub Actions, {self._args.repository}, environment {environment}",
+            description=f"GitHub Actions, {self._args.repository}, {' and '.join(trusted)}",
             assume_role_policy=trust,
             max_session_duration=SESSION_SECONDS,
             tags=TAGS,

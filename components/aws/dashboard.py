@@ -1,4 +1,4 @@
-"""The stack's dashboard in CloudWatch, as the JSON that CloudWatch takes."""
+"""The stack's dashboard in CloudWatch, as the JSON that CloudWatch expects."""
 
 from __future__ import annotations
 

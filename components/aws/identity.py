@@ -1,4 +1,4 @@
-"""What a workload may do in AWS: a role that the pods of one service account get through EKS Pod Identity."""
+"""The AWS permissions of a workload: a role that the pods of one service account get through EKS Pod Identity."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ LONGEST_INLINE_POLICY = 10240
 class WorkloadRoleArgs:
     """service_account: of the namespace, whose pods get the role. policy: its document.
 
+    namespace: a name, which need not be there yet: the association is made as soon as the cluster is.
     assumes_itself: for clients that take credentials only from a role that they assume.
     """
 
     account: Account
     cluster: pulumi.Input[str]
-    namespace: pulumi.Input[str]
+    namespace: str
     service_account: str
     policy: pulumi.Input[str]
     assumes_itself: bool = False
@@ -61,7 +62,8 @@ class WorkloadRole(pulumi.ComponentResource):
             service_account=args.service_account,
             role_arn=role.arn,
             tags=tags("identity"),
-            opts=account.child(self, policy),
+            # Not after the policy, which may wait for a database: an association needs seconds to be in force.
+            opts=child,
         )
         self.ready: tuple[pulumi.Resource, ...] = (policy, association)
         self.register_outputs({"arn": role.arn})

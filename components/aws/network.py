@@ -1,4 +1,4 @@
-"""The VPC: private subnets for nodes and database, public ones for load balancers, and the ways out of them."""
+"""The VPC: private subnets for nodes and database, public ones for load balancers, and their routes to the outside."""
 
 from __future__ import annotations
 

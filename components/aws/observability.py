@@ -1,8 +1,10 @@
-"""Who watches the stack: CloudWatch's agent on the nodes, alarms, a topic that mails them, and a dashboard."""
+"""Monitoring of the stack: CloudWatch's agent on the nodes, alarms, a topic that e-mails them, and a dashboard."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import pulumi
 import pulumi_aws as aws
@@ -11,7 +13,6 @@ from components import connections, settings
 from components.aws import policies
 from components.aws.account import Account, tags
 from components.aws.alarms import CERTIFICATE, RUNBOOK, Alarm, alarms, certificate, pipeline_namespace
-from components.aws.cluster import Cluster
 from components.aws.dashboard import body
 from components.aws.identity import WorkloadRole, WorkloadRoleArgs
 
@@ -29,6 +30,19 @@ CONFIGURATION = {
 }
 
 
+class Watched(Protocol):
+    """The cluster that is watched, as `components/cluster/eks.py` makes it."""
+
+    @property
+    def cluster_name(self) -> pulumi.Output[str]:
+        """Its name, once it is there."""
+
+    def add_on(
+        self, name: str, *after: pulumi.Resource, configuration: Mapping[str, object] | None = None
+    ) -> pulumi.Resource:
+        """Install an add-on of EKS."""
+
+
 @dataclass(frozen=True)
 class ObservabilityArgs:
     """key: what encrypts logs and the topic. after: what the add-on's pods need to be scheduled.
@@ -37,9 +51,9 @@ class ObservabilityArgs:
     """
 
     account: Account
-    cluster: Cluster
+    cluster: Watched
     key: pulumi.Input[str]
-    namespace: pulumi.Input[str]
+    namespace: str
     after: tuple[pulumi.Resource, ...]
     database: settings.Database
     certificate: bool
@@ -78,7 +92,7 @@ class Observability(pulumi.ComponentResource):
         self.register_outputs({"alarms": list(self.alarms)})
 
     def watch_certificate(self, arn: pulumi.Input[str]) -> None:
-        """Ring before a certificate of ACM ends."""
+        """Add the alarm of a certificate that is about to expire."""
         self._alarm(certificate(self._args.settings.certificate_days), self._topic_of_alarms, CertificateArn=arn)
 
     def _agent(self) -> None:
@@ -99,9 +113,7 @@ class Observability(pulumi.ComponentResource):
         role = self._role(AGENT, AGENT_NAMESPACE, statements)
         self._args.cluster.add_on(ADD_ON, *self._args.after, *groups, *role.ready, configuration=CONFIGURATION)
 
-    def _role(
-        self, service_account: str, namespace: pulumi.Input[str], statements: list[policies.Statement]
-    ) -> WorkloadRole:
+    def _role(self, service_account: str, namespace: str, statements: list[policies.Statement]) -> WorkloadRole:
         args = self._args
         return WorkloadRole(
             service_account,

@@ -1,4 +1,4 @@
-"""Sleep by night: EventBridge stops the database and mutes the alarms, two CronJobs scale the Deployments."""
+"""Sleep at night: EventBridge stops the database and mutes the alarms, two CronJobs scale the Deployments."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from components import settings
 from components.aws import policies
 from components.aws.account import Account, tags
 from components.connections import Platform
-from components.kubernetes import pods, workloads
+from components.kubernetes import pods, roles, workloads
 from components.kubernetes.labels import Identity
-from components.kubernetes.pods import Container, Resources
-from components.settings.aws import minutes
+from components.kubernetes.pods import Container
+from components.kubernetes.roles import Rule
+from components.settings.schedule import START_MINUTES, minutes
 
 COMPONENT = "sleep"
 VERSION = "1"
@@ -25,7 +26,7 @@ ACCOUNT = "sleeper"
 MEMORY = "asleep"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 # Minutes: pods write to the database until they have ended; RDS takes up to ten to start; the first runs then follow.
-DATABASE_LATER, PODS_LATER, ALARMS_LATER = 15, 15, 75
+DATABASE_LATER, PODS_LATER, ALARMS_LATER = 15, START_MINUTES, 75
 # What could not be done is tried again for an hour, and not the next morning.
 RETRY_SECONDS, RETRIES = 3600, 12
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
@@ -96,11 +97,12 @@ def kubernetes_cron(at: int, days: Sequence[str]) -> str:
 class Deployments:
     """The Deployments of the program, seen as they are registered; how many pods they have is not Pulumi's any more.
 
-    A number in the program would be a difference every night, and wake what is changed while it sleeps.
+    A number in the program would be a difference every night, and wake what is changed while it sleeps. Those of the
+    settings go to the CronJob that wakes them.
     """
 
     def __init__(self) -> None:
-        self._seen: list[tuple[pulumi.Input[str], pulumi.Input[str]]] = []
+        self._seen: list[tuple[pulumi.Input[str], pulumi.Input[str], pulumi.Input[int] | None]] = []
 
     def __call__(self, args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         """Take the number of pods out of a Deployment; Kubernetes begins with one."""
@@ -108,14 +110,17 @@ class Deployments:
             return None
         props = vars(args.props) if not isinstance(args.props, Mapping) else args.props
         metadata, spec = props["metadata"], props["spec"]
-        self._seen.append((metadata.name, metadata.namespace))
+        self._seen.append((metadata.name, metadata.namespace, spec.replicas))
         spec.replicas = None
         return pulumi.ResourceTransformationResult(args.props, args.opts)
 
-    def of(self, namespace: pulumi.Input[str]) -> pulumi.Output[list[str]]:
-        """Return the names of those registered until now in the namespace."""
+    def of(self, namespace: pulumi.Input[str]) -> pulumi.Output[dict[str, int | None]]:
+        """Return those registered until now in the namespace, by name, with how many pods the settings give them.
+
+        None where an autoscaler decides.
+        """
         return pulumi.Output.all(namespace, *self._seen).apply(
-            lambda known: sorted(name for name, place in known[1:] if place == known[0])
+            lambda known: {name: pods for name, place, pods in sorted(known[1:], key=str) if place == known[0]}
         )
 
 
@@ -128,7 +133,7 @@ class SleepArgs:
     schedule: settings.Schedule
     database: str | None
     alarms: Sequence[str]
-    deployments: pulumi.Output[list[str]]
+    deployments: pulumi.Output[dict[str, int | None]]
 
 
 class Sleep(pulumi.ComponentResource):
@@ -199,71 +204,46 @@ class Sleep(pulumi.ComponentResource):
         account = self._account(identity, child)
         times = {"sleep": minutes(schedule.sleep), "wake": minutes(schedule.wake) + PODS_LATER}
         for command, at in times.items():
-            template = pods.pod_template(
+            workloads.cron_job(
+                command,
                 identity,
                 container(platform, command, self._args.deployments),
+                child,
                 service_account=account,
-                restart_policy="Never",
+                when=kubernetes_cron(at, schedule.days),
+                time_zone=schedule.timezone,
+                late_seconds=RETRY_SECONDS,
+                retries=6,
                 automount_token=True,
-            )
-            k8s.batch.v1.CronJob(
-                f"{command}-cronjob",
-                metadata=workloads.metadata(command, identity),
-                spec=k8s.batch.v1.CronJobSpecArgs(
-                    schedule=kubernetes_cron(at, schedule.days),
-                    time_zone=schedule.timezone,
-                    concurrency_policy="Forbid",
-                    starting_deadline_seconds=RETRY_SECONDS,
-                    job_template=k8s.batch.v1.JobTemplateSpecArgs(
-                        metadata=k8s.meta.v1.ObjectMetaArgs(labels=identity.labels),
-                        spec=k8s.batch.v1.JobSpecArgs(backoff_limit=6, template=template),
-                    ),
-                ),
-                opts=child,
             )
 
     def _account(self, identity: Identity, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
-        name = workloads.service_account(ACCOUNT, identity, child)
-        rules: list[tuple[list[str], list[str], pulumi.Input[list[str]]]] = [
+        account = workloads.service_account(ACCOUNT, identity, child)
+        verbs = ("get", "patch")
+        rules = [
             # The number of pods, of these Deployments only; not what they run.
-            (["apps"], ["deployments/scale"], self._args.deployments),
-            ([""], ["configmaps"], [MEMORY]),
+            Rule(("apps",), ("deployments/scale",), verbs, self._args.deployments.apply(list)),
+            Rule(("",), ("configmaps",), verbs, [MEMORY]),
         ]
-        role = k8s.rbac.v1.Role(
-            "sleeper-role",
-            metadata=workloads.metadata(ACCOUNT, identity),
-            rules=[
-                k8s.rbac.v1.PolicyRuleArgs(
-                    api_groups=groups, resources=kinds, resource_names=names, verbs=["get", "patch"]
-                )
-                for groups, kinds, names in rules
-            ],
-            opts=child,
-        )
-        k8s.rbac.v1.RoleBinding(
-            "sleeper-role-binding",
-            metadata=workloads.metadata(ACCOUNT, identity),
-            role_ref=k8s.rbac.v1.RoleRefArgs(
-                api_group="rbac.authorization.k8s.io", kind="Role", name=role.metadata.name
-            ),
-            subjects=[k8s.rbac.v1.SubjectArgs(kind="ServiceAccount", name=name, namespace=identity.namespace)],
-            opts=child,
-        )
-        return name
+        roles.role(ACCOUNT, identity, rules, account, child)
+        return account
 
 
-def container(platform: Platform, command: str, deployments: pulumi.Output[list[str]]) -> Container:
+def container(platform: Platform, command: str, deployments: pulumi.Output[dict[str, int | None]]) -> Container:
     """Return the container that puts the Deployments to sleep, or wakes them."""
+    listed = deployments.apply(
+        lambda known: " ".join(name if number is None else f"{name}={int(number)}" for name, number in known.items())
+    )
     return Container(
         name=command,
         image=platform.image("orchestration"),
-        resources=Resources("50m", "96Mi", "256Mi"),
+        size=platform.sizes.sleep,
         command=["python", "-m", "headwater_dagster.sleep"],
         args=[command],
         environment={
             "HEADWATER_NAMESPACE": platform.namespace,
             "SLEEP_MEMORY": MEMORY,
-            "SLEEP_DEPLOYMENTS": deployments.apply(" ".join),
+            "SLEEP_DEPLOYMENTS": listed,
         },
-        mounts=[pods.scratch("/tmp")],  # noqa: S108 - the pod's own
+        mounts=[pods.tmp()],
     )

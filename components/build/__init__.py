@@ -1,1 +1,1 @@
-"""Building an image with buildah: what goes in, the build itself, and its Pulumi dynamic resource."""
+"""A module kept only for its name, to which states refer: see `components/images/provider.py`."""

@@ -1,4 +1,4 @@
-"""What components hand to one another: small frozen types that know how to render themselves for each client."""
+"""What components pass to one another: small frozen types that can render themselves for each client."""
 
 from components.connections.catalog import (
     Authentication,
@@ -16,17 +16,16 @@ from components.connections.database import (
     Database,
     QueryEngine,
     SslMode,
+    shop_environment,
 )
 from components.connections.login import Login
 from components.connections.platform import Balancer, Exposure, Metrics, Placement, Platform, Registry
 from components.connections.services import WebService
-from components.connections.storage import EXCHANGE, LAKE, ObjectStore, S3Credentials
+from components.connections.storage import ObjectStore, S3Credentials
 
 __all__ = [
     "DATABASE_AUTHORITIES",
     "DATABASE_TRUST",
-    "EXCHANGE",
-    "LAKE",
     "TRINO_CERTIFICATE",
     "TRINO_TRUST",
     "Authentication",
@@ -48,4 +47,5 @@ __all__ = [
     "S3Credentials",
     "SslMode",
     "WebService",
+    "shop_environment",
 ]

@@ -1,4 +1,4 @@
-"""What speaks SQL, as its clients see it: PostgreSQL and Trino."""
+"""Databases as their clients see them: PostgreSQL and Trino."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Literal
 
 import pulumi
 
-from components.connections.storage import LAKE
+from components import ports
+from components.lake import LAKE
 
 SslMode = Literal["require", "verify-full"]
 # Where every client of Trino finds its certificate; run pods too, which pipeline_code/orchestration describes.
@@ -32,7 +33,7 @@ class Database:
     name: str
     user: str
     password: pulumi.Output[str]
-    port: int = 5432
+    port: int = ports.POSTGRES
     sslmode: SslMode | None = None
     authorities: str | None = None
     ready: tuple[pulumi.Resource, ...] = ()
@@ -60,6 +61,19 @@ class Database:
         mode = {} if self.sslmode is None else {"sslmode": str(self.sslmode)}
         trusted = {} if self.authorities is None else {"sslrootcert": f"{DATABASE_TRUST}/{DATABASE_AUTHORITIES}"}
         return mode | trusted
+
+
+def shop_environment(source: Database | None) -> dict[str, pulumi.Input[str]]:
+    """Return the variables of the source database, without its password."""
+    if source is None:
+        return {}
+    return {
+        "SHOP_HOST": source.host,
+        "SHOP_PORT": str(source.port),
+        "SHOP_DATABASE": source.name,
+        "SHOP_USER": source.user,
+        **({} if source.sslmode is None else {"SHOP_SSLMODE": source.sslmode}),
+    }
 
 
 @dataclass(frozen=True)

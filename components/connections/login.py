@@ -1,4 +1,4 @@
-"""How people log in to a page: at an identity provider that speaks OpenID Connect."""
+"""How people log in to a page: at an identity provider with OpenID Connect."""
 
 from __future__ import annotations
 

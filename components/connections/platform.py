@@ -1,4 +1,4 @@
-"""What every component stands on: namespace, images, credentials, and how users reach it."""
+"""What every component needs: namespace, images, credentials, and how users connect."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 import pulumi
 
 from components.secrets import Credentials
+from components.settings import Sizes
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,14 @@ class Registry:
     """Where images go. `host` is its address, `prefix` the path below it.
 
     prepare: image → what must exist before it is pushed. cache_tag: the tag that may move, for the layers of the last
-    build; None where builds keep their layers elsewhere.
+    build; None where builds keep their layers elsewhere. login: whether Docker has to log in to it.
     """
 
     host: str
     prefix: str
     prepare: Callable[[str], Sequence[pulumi.Resource]] = lambda _image: ()
     cache_tag: str | None = None
+    login: bool = False
 
     def repository(self, image: str) -> str:
         """Return the image's repository, without tag or digest."""
@@ -112,10 +114,12 @@ class Platform:
 
     namespace: the platform's, once it exists. image: name → reference by digest. exposure: how users reach it.
     interruptible: where work goes that may be cut off and is done again; None where all nodes are alike.
+    sizes: what each workload asks for and may take.
     """
 
     namespace: pulumi.Input[str]
     image: Callable[[str], pulumi.Output[str]]
     credentials: Credentials
     exposure: Exposure
+    sizes: Sizes
     interruptible: Placement | None = None

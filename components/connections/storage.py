@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-# The name under which Trino, pyiceberg and dbt know the lake's catalog.
-LAKE = "lake"
-EXCHANGE = "exchange"
+from components.lake import EXCHANGE, LAKE
 
 
 @dataclass(frozen=True)

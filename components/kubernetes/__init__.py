@@ -1,1 +1,1 @@
-"""What all workloads share: identity and labels, pods, probes, storage, services, network policy."""
+"""What all workloads share: labels, pods, probes, Jobs, CronJobs, roles, services, network policies."""

@@ -1,4 +1,4 @@
-"""Who a workload is: names and the labels that kubectl users expect."""
+"""The identity of a workload: names, and the labels that kubectl users expect."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pulumi
 
 PART_OF = "headwater"
 PREFIX = "app.kubernetes.io"
+MANAGED_BY = f"{PREFIX}/managed-by"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,6 @@ class Identity:
         """All labels, for objects and pods."""
         return self.selector | {
             f"{PREFIX}/part-of": PART_OF,
-            f"{PREFIX}/managed-by": "pulumi",
+            MANAGED_BY: "pulumi",
             f"{PREFIX}/version": self.version,
         }

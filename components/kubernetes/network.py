@@ -1,4 +1,4 @@
-"""Services, how they are exposed, and who may talk to them."""
+"""Services, how they are exposed, and who may connect to them. Outgoing connections of pods are not limited here."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def service(
     )
 
 
-def namespace(name: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+def namespace(name: str, opts: pulumi.ResourceOptions, *, kept: bool) -> pulumi.Output[str]:
     """Create a namespace that admits only restricted pods and no connection that nobody allowed; return its name.
 
-    It outlives the stack: deleting a namespace deletes every volume in it, so that is left to a person.
+    kept: it outlives the stack. Deleting a namespace deletes every volume in it, so that is left to a person.
     """
     created = k8s.core.v1.Namespace(
         name,
@@ -72,7 +72,7 @@ def namespace(name: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
             name=name,
             labels={f"{PREFIX}/part-of": PART_OF, "pod-security.kubernetes.io/enforce": "restricted"},
         ),
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True)),
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=kept or None)),
     )
     deny_ingress(f"{name}-deny-ingress", created.metadata.name, opts)
     return created.metadata.name

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -14,25 +15,21 @@ from components.connections import Placement
 from components.kubernetes.labels import Identity
 from components.kubernetes.probes import Probes
 from components.kubernetes.security import container_security, pod_security
+from components.settings import Size
 
 
-@dataclass(frozen=True)
-class Resources:
-    """Requests and limits, as Kubernetes quantities.
+def requirements(size: Size) -> dict[str, dict[str, str]]:
+    """Return requests and limits, as Kubernetes quantities.
 
-    There is no CPU limit on purpose: requests share a busy machine fairly, while a limit would leave idle cores
-    unused and slow the start-up of the JVM and Python, which then fail their probes.
+    By default there is no CPU limit, on purpose: requests share a busy machine fairly, while a limit would leave idle
+    cores unused and slow the start-up of the JVM and Python, which then fail their probes.
     """
-
-    cpu: str
-    memory: str
-    memory_limit: str
-
-    def arguments(self) -> k8s.core.v1.ResourceRequirementsArgs:
-        """Return the container's argument."""
-        return k8s.core.v1.ResourceRequirementsArgs(
-            requests={"cpu": self.cpu, "memory": self.memory}, limits={"memory": self.memory_limit}
-        )
+    disk = {} if size.disk is None else {"ephemeral-storage": size.disk}
+    cores = {} if size.cpu_limit is None else {"cpu": size.cpu_limit}
+    return {
+        "requests": {"cpu": size.cpu, "memory": size.memory, **disk},
+        "limits": {**cores, "memory": size.memory_limit, **disk},
+    }
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,11 @@ def scratch(path: str, name: str = "tmp", size_limit: str = "256Mi") -> Mount:
     """An empty folder that lives as long as the pod, up to `size_limit`."""
     volume = k8s.core.v1.VolumeArgs(name=name, empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(size_limit=size_limit))
     return Mount(path, volume, name)
+
+
+def tmp(size_limit: str = "256Mi") -> Mount:
+    """The pod's own /tmp: every container has one, because its root file system can't be written."""
+    return scratch("/tmp", size_limit=size_limit)  # noqa: S108 - nobody else's
 
 
 def secret_files(path: str, secret: str, keys: Sequence[str], name: str = "credentials") -> Mount:
@@ -90,7 +92,7 @@ class Container:
 
     name: str
     image: pulumi.Input[str]
-    resources: Resources
+    size: Size
     command: Sequence[str] | None = None
     args: Sequence[str] | None = None
     environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
@@ -115,7 +117,7 @@ class Container:
             )
             for name, source in self.secret_environment.items()
         ]
-        probes = self.probes
+        probes, asked = self.probes, requirements(self.size)
         return k8s.core.v1.ContainerArgs(
             name=self.name,
             image=self.image,
@@ -126,7 +128,7 @@ class Container:
             ports=[k8s.core.v1.ContainerPortArgs(name=n, container_port=p) for n, p in self.ports.items()]
             if self.ports
             else None,
-            resources=self.resources.arguments(),
+            resources=k8s.core.v1.ResourceRequirementsArgs(requests=asked["requests"], limits=asked["limits"]),
             security_context=container_security(self.read_only_root),
             volume_mounts=[
                 k8s.core.v1.VolumeMountArgs(
@@ -180,6 +182,20 @@ def apart(identity: Identity) -> list[k8s.core.v1.TopologySpreadConstraintArgs]:
 def config_hash(*parts: object) -> str:
     """Return 16 hex digits that change when any of the parts (anything JSON can write) changes."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def plain(arguments: Any) -> Any:
+    """Return Pulumi's arguments as plain values, by the names that Kubernetes' Python client has for them.
+
+    For those who make pods themselves. Raises TypeError for a value that is known only to a deployment.
+    """
+    if isinstance(arguments, pulumi.Output):
+        raise TypeError("an output has no value before the deployment")
+    if isinstance(arguments, Mapping):
+        return {key: plain(value) for key, value in arguments.items()}
+    if isinstance(arguments, list | tuple):
+        return [plain(each) for each in arguments]
+    return plain(vars(arguments)) if type(arguments).__module__.startswith("pulumi_kubernetes.") else arguments
 
 
 def pod_template(

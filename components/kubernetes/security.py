@@ -1,4 +1,4 @@
-"""What a container may do: nothing that it does not need."""
+"""What a container may do: only what it needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deployments, StatefulSets, Jobs and service accounts, as every component makes them."""
+"""Deployments, StatefulSets, Jobs, CronJobs and service accounts, for every component."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def deployment(
                 placement=placement,
             ),
         ),
-        opts=_patiently(opts),
+        opts=_with_timeouts(opts),
     )
 
 
@@ -146,7 +146,7 @@ def stateful_set(
                 )
             ],
         ),
-        opts=_patiently(opts),
+        opts=_with_timeouts(opts),
     )
 
 
@@ -158,8 +158,12 @@ def job(
     *,
     service_account: pulumi.Input[str],
     configuration: pulumi.Input[str] | None = None,
+    new_pod_each_try: bool = False,
 ) -> k8s.batch.v1.Job:
     """Create a Job that Pulumi waits for; a change of its pod runs it anew.
+
+    new_pod_each_try: for what the cluster gives a pod only as it is made, such as an identity; otherwise a container
+    that failed starts again where it was, and no failed pods pile up.
 
     It retries beyond the time that Pulumi waits: what mends itself (a server still starting) needs nobody, and after
     a time-out the next `pulumi up` waits on. It has no time to live: a Job that vanished would be a difference.
@@ -176,14 +180,68 @@ def job(
                 container,
                 service_account=service_account,
                 configuration=configuration,
-                restart_policy="OnFailure",
+                restart_policy="Never" if new_pod_each_try else "OnFailure",
             ),
         ),
-        opts=pulumi.ResourceOptions.merge(_patiently(opts), replace),
+        opts=pulumi.ResourceOptions.merge(_with_timeouts(opts), replace),
     )
 
 
-def _patiently(opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
+def cron_job(
+    name: str,
+    identity: Identity,
+    container: Container,
+    opts: pulumi.ResourceOptions,
+    *,
+    service_account: pulumi.Input[str],
+    when: str | None = None,
+    time_zone: str | None = None,
+    alone: bool = True,
+    late_seconds: int | None = None,
+    retries: int = 0,
+    longest_seconds: int | None = None,
+    keep_seconds: int | None = None,
+    automount_token: bool = False,
+    placement: Placement | None = None,
+) -> k8s.batch.v1.CronJob:
+    """Create a CronJob.
+
+    when: cron's five fields, in the time zone; None is a template that never starts by itself, of which Jobs are made.
+    alone: not while the one before it runs. late_seconds: a start that was missed is made up for until then.
+    retries: of a pod that failed. longest_seconds, keep_seconds: how long a Job may run, and stays once it has ended.
+    """
+    return k8s.batch.v1.CronJob(
+        f"{name}-cronjob",
+        metadata=metadata(name, identity),
+        spec=k8s.batch.v1.CronJobSpecArgs(
+            # Asked for by the API, and never used while it is suspended: once a year.
+            schedule="0 0 1 1 *" if when is None else when,
+            time_zone=time_zone,
+            suspend=True if when is None else None,
+            concurrency_policy="Forbid" if alone else None,
+            starting_deadline_seconds=late_seconds,
+            job_template=k8s.batch.v1.JobTemplateSpecArgs(
+                metadata=k8s.meta.v1.ObjectMetaArgs(labels=identity.labels),
+                spec=k8s.batch.v1.JobSpecArgs(
+                    backoff_limit=retries,
+                    active_deadline_seconds=longest_seconds,
+                    ttl_seconds_after_finished=keep_seconds,
+                    template=pod_template(
+                        identity,
+                        container,
+                        service_account=service_account,
+                        restart_policy="Never",
+                        automount_token=automount_token,
+                        placement=placement,
+                    ),
+                ),
+            ),
+        ),
+        opts=opts,
+    )
+
+
+def _with_timeouts(opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
     limit = f"{PATIENCE_SECONDS}s"
     timeouts = pulumi.CustomTimeouts(create=limit, update=limit)
     return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(custom_timeouts=timeouts))

@@ -1,10 +1,13 @@
 """The stack's configuration, read and checked once; nothing else reads `pulumi.Config` or the environment."""
 
-from components.settings.aws import Aws, Schedule
+from components.settings.aws import Aws
 from components.settings.base import DnsLabel, Model, mebibytes, seconds
+from components.settings.catalog import Catalog
+from components.settings.cluster import Exposure, Kubernetes, NodePorts
+from components.settings.database import Database
+from components.settings.encrypted import CATALOG_CREDENTIAL, CATALOG_TOKEN
+from components.settings.images import ECR, Images
 from components.settings.loading import (
-    CATALOG_CREDENTIAL,
-    CATALOG_TOKEN,
     ClientSecrets,
     available_builder,
     client_secrets,
@@ -14,13 +17,15 @@ from components.settings.loading import (
     root_secret,
 )
 from components.settings.observability import Observability
-from components.settings.roles import ECR, Catalog, Database, Exposure, Images, Kubernetes, NodePorts, Storage
+from components.settings.schedule import Schedule
 from components.settings.services import Salesforce, Services, Stripe
 from components.settings.serving import Oidc, Serving
+from components.settings.sizes import Size, Sizes
 from components.settings.sources import added_sources, source_passwords
 from components.settings.stack import Settings
+from components.settings.storage import Storage
 from components.settings.trino import TRINO_MINIMUM_MIB, Trino, TrinoWorkers
-from components.settings.workloads import Dashboards, Example, Ingestion, Orchestration
+from components.settings.workloads import Dashboards, Example, Ingestion
 
 __all__ = [
     "CATALOG_CREDENTIAL",
@@ -42,12 +47,13 @@ __all__ = [
     "NodePorts",
     "Observability",
     "Oidc",
-    "Orchestration",
     "Salesforce",
     "Schedule",
     "Services",
     "Serving",
     "Settings",
+    "Size",
+    "Sizes",
     "Storage",
     "Stripe",
     "Trino",

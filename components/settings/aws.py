@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import ipaddress
-import zoneinfo
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from components.settings.base import Email, Model, Url
+from components.settings import eks, networks
+from components.settings.base import Allowed, Email, Ipv4Network, Model, Url, WrongField, each_once
+from components.settings.naming import TagValue, aws_prefix, bucket_name, known_region, repository_name
+from components.settings.schedule import Schedule
 
 # A subnet for nodes holds 1,024 addresses or more: pods take them in blocks of 16 a node.
 LARGEST_PREFIX_LENGTH = 20
 # RDS keeps automated backups for at most this many days.
 LONGEST_BACKUP_DAYS = 35
+# https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html
+LARGEST_DISK_GIB = 64 * 1024
+# Regions of the other partitions begin so: China, GovCloud, the isolated ones.
+OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-iso")
+ZONE = "a zone's letter, a to f: `aws ec2 describe-availability-zones --region <region>` lists those there are"
 ONE_OR_EACH = Literal["single", "per_zone"]
-Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="a time such as 07:30, quoted")]
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-SHORTEST_DAY_MINUTES = 120
-LATEST_SLEEP_MINUTES = 23 * 60 + 30
-Days = Annotated[int, Field(ge=0, le=3650, description="days")]
 # What CloudWatch Logs accepts, https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 LogDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
@@ -27,24 +28,34 @@ LogDays = Literal[
 
 
 class Network(Model):
-    """The VPC. zones: letters of the region's availability zones.
+    """The stack's own network (VPC)."""
 
-    nat_gateways, interface_endpoints: `single` costs least, and traffic stops when its zone does; `per_zone` survives.
-    """
-
-    cidr: str = "10.0.0.0/16"
-    zones: list[Annotated[str, Field(pattern=r"^[a-f]$", description="a zone's letter")]] = Field(
-        default=["a", "b", "c"], min_length=2, max_length=3
+    cidr: Annotated[str, Allowed("a private IPv4 network between /16 and /20")] = Field(
+        default="10.0.0.0/16",
+        description="The network's range of addresses. It must not overlap with networks that are peered with it.",
     )
-    nat_gateways: ONE_OR_EACH = "single"
-    interface_endpoints: ONE_OR_EACH = "single"
+    zones: list[Annotated[str, Field(pattern=r"^[a-f]$"), Allowed(ZONE)]] = Field(
+        default=["a", "b", "c"],
+        min_length=2,
+        max_length=3,
+        description="Letters of the region's availability zones in which there are subnets. Regions that lack a, b or "
+        "c need others: only AWS knows which your account has, and refuses the rest during the first update.",
+    )
+    nat_gateways: ONE_OR_EACH = Field(
+        default="single",
+        description="How many NAT gateways carry traffic to the internet. `single` costs least, and traffic stops when "
+        "its zone fails; `per_zone` goes on.",
+    )
+    interface_endpoints: ONE_OR_EACH = Field(
+        default="single",
+        description="In how many zones the private addresses of AWS's APIs are. `single` costs least, and calls stop "
+        "when its zone fails; `per_zone` goes on.",
+    )
 
     @field_validator("cidr")
     @classmethod
     def _large_enough(cls, value: str) -> str:
-        network = ipaddress.ip_network(value)
-        if network.version != 4 or not network.is_private:
-            raise ValueError("a VPC's range is a private IPv4 network, such as 10.0.0.0/16")
+        network = networks.private(value)
         if not 16 <= network.prefixlen <= LARGEST_PREFIX_LENGTH:
             raise ValueError(
                 f"/{network.prefixlen} is not between /16, the largest VPC, and /{LARGEST_PREFIX_LENGTH}, the smallest "
@@ -61,131 +72,178 @@ class Network(Model):
 
 
 class Nodes(Model):
-    """What EKS Auto Mode may start. cpu: the most cores of each pool, the stack's ceiling of cost."""
+    """The nodes that EKS Auto Mode may start. The two ceilings limit what the stack can cost."""
 
-    architectures: list[Literal["amd64", "arm64"]] = Field(default=["amd64"], min_length=1)
-    on_demand_cpu: Annotated[int, Field(ge=2)] = 16
-    spot_cpu: Annotated[int, Field(ge=2)] = 32
+    architectures: list[Literal["amd64", "arm64"]] = Field(
+        default=["amd64"],
+        min_length=1,
+        description="The processors that nodes may have. `images.platforms` must have each of them.",
+    )
+    on_demand_cpu: int = Field(
+        default=16,
+        ge=2,
+        description="The most cores of all nodes on demand together. Everything runs on them that must not be cut off.",
+    )
+    spot_cpu: int = Field(
+        default=32,
+        ge=2,
+        description="The most cores of all spot nodes together: ingestion and Trino's workers, which may be cut off.",
+    )
+    # Of EKS's NodeClass, which knows no Mi.
+    disk: Annotated[str, Field(pattern=r"^[1-9][0-9]{1,4}Gi$"), Allowed("a size such as 100Gi")] = Field(
+        default="100Gi", description="The disk of each node. It holds images, spilled queries and batch files."
+    )
+
+    @field_validator("disk")
+    @classmethod
+    def _of_ebs(cls, value: str) -> str:
+        if int(value[:-2]) > LARGEST_DISK_GIB:
+            raise ValueError(f"EBS has no volume above {LARGEST_DISK_GIB}Gi; name a smaller one")
+        return value
 
 
 class Cluster(Model):
-    """EKS. public_access: networks that reach the API from outside the VPC; none of them closes it to the outside.
+    """The EKS cluster. Its API answers to the networks named here; at least one of the two lists must have one."""
 
-    administrators: ARNs of IAM roles or users that administer the cluster, beside whoever creates it.
-    """
-
-    version: Annotated[str, Field(pattern=r"^1\.[0-9]{2}$", description="like 1.34")] = "1.34"
-    public_access: list[str] = Field(default_factory=list)
-    administrators: list[Annotated[str, Field(pattern=r"^arn:aws:iam::[0-9]{12}:(role|user)/.+$")]] = Field(
-        default_factory=list
+    version: Annotated[str, Field(pattern=r"^1\.[0-9]{2}$"), Allowed(f'quoted, like "{eks.DEFAULT}"')] = Field(
+        default=eks.DEFAULT,
+        description="The version of Kubernetes. A cluster that is there goes up by one minor version at a time, and "
+        "never back.",
+    )
+    # EKS takes no more than 40, https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
+    public_access: list[Ipv4Network] = Field(
+        default_factory=list,
+        max_length=40,
+        description="Networks that reach the cluster's API over the internet, /8 or smaller. An empty list closes it "
+        "to the internet.",
+    )
+    private_access: list[Ipv4Network] = Field(
+        default_factory=list,
+        description="Networks that reach the API at its addresses in the VPC, /8 or smaller: a VPN's, a peered VPC's, "
+        "or the VPC's own where a runner is in it. EKS lets in nobody but nodes by itself.",
+    )
+    administrators: list[
+        Annotated[
+            str,
+            Field(pattern=r"^arn:aws:iam::[0-9]{12}:(role|user)/.+$"),
+            Allowed("the ARN of an IAM role or user"),
+        ]
+    ] = Field(
+        default_factory=list,
+        description="IAM roles and users that administer the cluster, beside whoever creates it.",
     )
     nodes: Nodes = Nodes()
 
-    @field_validator("public_access")
+    @field_validator("administrators")
+    @classmethod
+    def _each_once(cls, value: list[str]) -> list[str]:
+        return each_once(value)
+
+    @field_validator("public_access", "private_access")
     @classmethod
     def _not_everyone(cls, value: list[str]) -> list[str]:
-        for text in value:
-            network = ipaddress.ip_network(text)
-            if network.version != 4 or network.prefixlen < 8:
-                raise ValueError(f"{text} is not an office: name IPv4 networks of /8 or smaller")
+        return networks.senders(value, "not an office")
+
+    @field_validator("public_access")
+    @classmethod
+    def _on_the_internet(cls, value: list[str]) -> list[str]:
+        networks.public(value)
         return value
 
 
 class Retention(Model):
-    """How long things are kept, in days. images: how many builds of each image."""
+    """How long things are kept."""
 
-    backup_days: Annotated[int, Field(ge=0, le=LONGEST_BACKUP_DAYS, description="days")] = 7
-    log_days: LogDays = 30
-    old_version_days: Annotated[int, Field(ge=1, le=3650, description="days")] = 30
-    images: Annotated[int, Field(ge=2, le=1000)] = 20
+    backup_days: int = Field(
+        default=7,
+        ge=0,
+        le=LONGEST_BACKUP_DAYS,
+        description="Days that RDS keeps its daily backups, and so how far back its point-in-time recovery reaches. "
+        "0 makes no backups.",
+    )
+    log_days: LogDays = Field(default=30, description="Days that CloudWatch keeps logs.")
+    old_version_days: int = Field(
+        default=30, ge=1, le=3650, description="Days that the lake's bucket keeps what was overwritten or deleted."
+    )
+    images: int = Field(default=20, ge=2, le=1000, description="How many builds of each image the registry keeps.")
 
 
 class Tags(Model):
-    """Tags of every resource, beside stack and component."""
+    """Tags of every AWS resource. The program adds two of its own: stack and component."""
 
-    owner: Annotated[str, Field(min_length=1, max_length=256)]
-    cost_center: Annotated[str, Field(min_length=1, max_length=256)]
+    owner: TagValue = Field(description="Who answers for the stack.")
+    cost_center: TagValue = Field(description="Who pays for it.")
 
 
 class Budget(Model):
-    """A mail at 80 % of the month's limit, at 100 %, and when the forecast passes it."""
+    """A mail at 80 % of the month's limit, at 100 %, and when the forecast passes it. Not set: no mails."""
 
-    monthly_usd: Annotated[int, Field(ge=1)]
-    emails: list[Email] = Field(min_length=1, max_length=10)
-
-
-class Schedule(Model):
-    """When a stack is awake: from `wake` to `sleep`, on `days`. Around them nothing runs that costs by the hour.
-
-    Times of a day rather than cron: Kubernetes and EventBridge write cron differently, and what goes to sleep goes one
-    after the other.
-    """
-
-    wake: Clock = "07:00"
-    sleep: Clock = "20:00"
-    days: list[Day] = Field(default=["mon", "tue", "wed", "thu", "fri"], min_length=1, max_length=7)
-    timezone: Annotated[str, Field(description="like Europe/Berlin")] = "UTC"
-
-    @field_validator("timezone")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in zoneinfo.available_timezones():
-            raise ValueError(f"{value} is no time zone of the IANA database, such as Europe/Berlin")
-        return value
-
-    @model_validator(mode="after")
-    def _awake(self) -> Schedule:
-        if minutes(self.sleep) - minutes(self.wake) < SHORTEST_DAY_MINUTES:
-            raise ValueError(f"awake from {self.wake} to {self.sleep}: that is less than two hours of one day")
-        if minutes(self.sleep) > LATEST_SLEEP_MINUTES:
-            raise ValueError(f"sleep {self.sleep} is after 23:30; the database stops a quarter of an hour later")
-        if len(set(self.days)) != len(self.days):
-            raise ValueError("each day once")
-        return self
-
-    @property
-    def share_awake(self) -> float:
-        """Return the part of a week that the stack is awake, 0 to 1."""
-        return (minutes(self.sleep) - minutes(self.wake)) * len(self.days) / (7 * 24 * 60)
-
-
-def minutes(clock: str) -> int:
-    """Return the minutes from midnight to a time such as 07:30."""
-    return int(clock[:2]) * 60 + int(clock[3:])
+    monthly_usd: int = Field(ge=1, description="The month's limit in US dollars. It stops nothing.")
+    emails: Annotated[list[Email], AfterValidator(each_once)] = Field(
+        min_length=1, max_length=10, description="Who gets the mails."
+    )
 
 
 class Ci(Model):
-    """The roles of a repository's workflows on GitHub (`make ci-role`). repository: owner/name.
+    """The roles of a repository's workflows on GitHub (`make ci-role` makes them). Not set: no roles."""
 
-    state_bucket: holds Pulumi's state. secrets_key: ARN of the KMS key of the stack's secrets. oidc_provider: ARN of
-    GitHub's identity provider where the account has one, which it can have only once; None makes it.
-    """
-
-    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", description="owner/name")]
-    state_bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="a bucket's name")]
-    secrets_key: Annotated[str, Field(pattern=r"^arn:aws:kms:\S+:key/\S+$", description="a KMS key's ARN")]
-    oidc_provider: Annotated[str, Field(pattern=r"^arn:aws:iam::[0-9]{12}:oidc-provider/\S+$")] | None = None
+    repository: Annotated[
+        str, Field(pattern=r"^[\w.-]+/[\w.-]+$"), AfterValidator(repository_name), Allowed("owner/name")
+    ] = Field(description="The repository on GitHub whose workflows get the roles.")
+    state_bucket: Annotated[
+        str,
+        Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"),
+        AfterValidator(bucket_name),
+        Allowed("a bucket's name"),
+    ] = Field(description="The S3 bucket that holds Pulumi's state.")
+    secrets_key: Annotated[str, Field(pattern=r"^arn:aws:kms:\S+:key/[^\s*?]+$"), Allowed("a KMS key's ARN")] = Field(
+        description="The KMS key that encrypts the stack's secrets."
+    )
+    oidc_provider: (
+        Annotated[
+            str,
+            Field(pattern=r"^arn:aws:iam::[0-9]{12}:oidc-provider/\S+$"),
+            Allowed("the ARN of an identity provider in IAM"),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="GitHub's identity provider, where the account has one already: it can have it only once. Not "
+        "set: it is made.",
+    )
 
 
 class Aws(Model):
-    """The account, and what all its resources share.
+    """The AWS account of the stack, and what all its resources share. Not set: the stack uses nothing of AWS."""
 
-    name: begins every resource's name; None is `headwater-<stack>`. endpoint: of an AWS emulator, for every client and
-    provider; None is AWS. deletion_protection: nothing that holds data can be destroyed, by Pulumi or by hand.
-    schedule: puts the stack to sleep at night; None is never.
-    """
-
-    account: Annotated[str, Field(pattern=r"^[0-9]{12}$", description="an account's 12 digits, quoted")]
-    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="like eu-central-1")]
+    account: Annotated[str, Field(pattern=r"^[0-9]{12}$"), Allowed("an account's 12 digits, quoted")] = Field(
+        description="The account that everything is made in. The provider refuses to touch any other.",
+        # `pulumi config set --path` writes digits as a number: `_digits`.
+        json_schema_extra={"type": ["string", "integer"]},
+    )
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$"), Allowed("like eu-central-1")] = Field(
+        description="The region that everything is made in. China, GovCloud and isolated regions are not supported."
+    )
     # A bucket's name has 63 letters, of which 27 are ours: `-access-logs-` and the account, with one to spare.
     name: (
-        Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,34}[a-z0-9]$", description="3 to 36 of a-z 0-9 -")] | None
-    ) = None
-    endpoint: Url | None = Field(default=None, description="an http(s) URL")
+        Annotated[
+            str,
+            Field(pattern=r"^[a-z][a-z0-9-]{1,34}[a-z0-9]$"),
+            AfterValidator(aws_prefix),
+            Allowed("3 to 36 of a-z 0-9 -"),
+        ]
+        | None
+    ) = Field(default=None, description="How the names of all resources begin. Not set: `headwater-<stack>`.")
+    endpoint: Url | None = Field(
+        default=None,
+        description="The address of an AWS emulator, for the provider and for every client. Not set: AWS itself.",
+    )
     network: Network = Network()
     cluster: Cluster = Cluster()
     retention: Retention = Retention()
-    deletion_protection: bool = True
+    deletion_protection: bool = Field(
+        default=True, description="Whether nothing that holds data can be destroyed, by Pulumi or by hand."
+    )
     tags: Tags
     budget: Budget | None = None
     ci: Ci | None = None
@@ -194,8 +252,36 @@ class Aws(Model):
     @model_validator(mode="after")
     def _protected_data_has_backups(self) -> Aws:
         if self.deletion_protection and self.retention.backup_days == 0:
-            raise ValueError("deletion_protection with retention.backup_days 0 protects a database that has no backup")
+            raise WrongField(
+                "retention.backup_days",
+                0,
+                "with deletion_protection it protects a database that has no backup: keep them for a day at least, or "
+                "set deletion_protection to false",
+            )
         return self
+
+    @model_validator(mode="after")
+    def _of_this_account(self) -> Aws:
+        if self.ci is None:
+            return self
+        provider, own = self.ci.oidc_provider, f"arn:aws:iam::{self.account}:"
+        if provider is not None and not provider.startswith(own):
+            raise WrongField("ci.oidc_provider", provider, f"roles trust a provider of their account, {self.account}")
+        preview = f"{own}role/{self.name}-ci-preview"
+        if preview in self.cluster.administrators:
+            why = f"{preview} is let into the cluster by the program, to look and not to change; leave it out"
+            raise WrongField("cluster.administrators", self.cluster.administrators, why)
+        return self
+
+    @field_validator("region")
+    @classmethod
+    def _of_this_partition(cls, value: str) -> str:
+        if value.startswith(OTHER_PARTITIONS):
+            raise ValueError(
+                "it is in a partition of its own (China, GovCloud, isolated regions), with other ARNs, hosts and "
+                "policies than this program writes; take a region of the partition `aws`"
+            )
+        return known_region(value)
 
     @field_validator("account", mode="before")
     @classmethod

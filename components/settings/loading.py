@@ -1,10 +1,9 @@
-"""Reading a stack's settings: from its configuration and this machine, with errors that name what is wrong."""
+"""Reads a stack's settings from its configuration and this machine; errors name what is wrong."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,30 +12,21 @@ from typing import Any, Literal, get_args
 
 import pulumi
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from components.secrets import MINIMUM_ROOT_LENGTH
-from components.settings.base import PROJECT
-from components.settings.roles import ECR
-from components.settings.services import SERVICE_SECRETS
+from components.settings import eks, environments, renamed
+from components.settings.base import PROJECT, Allowed, WrongField
+from components.settings.encrypted import DAGSTER_CLIENT_SECRET, ROOT_SECRET, SECRETS, SUPERSET_CLIENT_SECRET
+from components.settings.images import ECR
 from components.settings.serving import Serving
 from components.settings.stack import Settings, contradictions
 
-ROOT_SECRET = "rootSecret"  # noqa: S105 - the setting's name
 ROOT_SECRET_FILE = "HEADWATER_ROOT_SECRET_FILE"  # noqa: S105 - the variable's name
 BASE_IMAGES_FILE = "HEADWATER_BASE_IMAGES_FILE"
 KUBE_CONTEXT = "HEADWATER_KUBE_CONTEXT"
 # Never simply the kubeconfig's current context: a cluster that nobody named must not be changed.
 DEFAULT_CONTEXT = "headwater"
-CATALOG_TOKEN = "catalogToken"  # noqa: S105 - the setting's name
-CATALOG_CREDENTIAL = "catalogCredential"
-SUPERSET_CLIENT_SECRET = "supersetClientSecret"  # noqa: S105 - the setting's name
-DAGSTER_CLIENT_SECRET = "dagsterClientSecret"  # noqa: S105 - the setting's name
-SOURCE_PASSWORDS = "sourcePasswords"
-SECRETS = (
-    ROOT_SECRET, CATALOG_TOKEN, CATALOG_CREDENTIAL, SUPERSET_CLIENT_SECRET, DAGSTER_CLIENT_SECRET, SOURCE_PASSWORDS,
-    *SERVICE_SECRETS,
-)  # fmt: skip
-MINIO_BUCKET = "lake"
 
 
 def parse(raw: Mapping[str, Any]) -> Settings:
@@ -52,11 +42,14 @@ def parse(raw: Mapping[str, Any]) -> Settings:
     raise _wrong(lines)
 
 
-def load(config: Mapping[str, Any], environment: Mapping[str, str], stack: str = "dev") -> Settings:
+def load(
+    config: Mapping[str, Any], environment: Mapping[str, str], stack: str = "dev", *, builds: bool = True
+) -> Settings:
     """Return the stack's settings: its configuration, completed by what this machine offers and by the stack's name.
 
     config: `headwater:<setting>` → value. The environment adds base images (the JSON file that
     HEADWATER_BASE_IMAGES_FILE names), decides what builder `auto` is, and may name the kubeconfig's context.
+    builds: whether images are to be built; who only reads the settings needs no builder on this machine.
     """
     prefix = f"{PROJECT}:"
     raw = {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
@@ -66,33 +59,42 @@ def load(config: Mapping[str, Any], environment: Mapping[str, str], stack: str =
         raw["images"] = {**images, "base_images": _read_base_images(Path(environment[BASE_IMAGES_FILE]))}
     settings = parse(raw)
     built = settings.images
-    if built.builder == "auto":
+    if built.builder == "auto" and builds:
         # Only Docker logs in to ECR, wherever the program runs.
         builder: Literal["buildah", "docker"] = "docker" if built.registry == ECR else available_builder(environment)
         built = built.model_copy(update={"builder": builder})
     cluster = settings.kubernetes
     if cluster.kind == "kubeconfig" and cluster.context is None:
         cluster = cluster.model_copy(update={"context": environment.get(KUBE_CONTEXT, DEFAULT_CONTEXT)})
-    storage, aws = settings.storage, settings.aws
-    bucket = MINIO_BUCKET
+    storage, aws, sizes, trino = settings.storage, settings.aws, settings.sizes, settings.trino
+    if cluster.kind == "eks":
+        sizes, trino = sizes.with_disks(), trino.with_disk()
+    name = f"{PROJECT}-{stack}" if aws is None or aws.name is None else aws.name
     if aws is not None:
-        name = f"{PROJECT}-{stack}" if aws.name is None else aws.name
         # Checked once more: a stack's name may be longer than names in AWS.
         raw_aws = {**raw["aws"], "name": name}
         aws = parse({**raw, "aws": raw_aws}).aws
-        if storage.kind == "s3":
-            bucket = f"{name}-lake-{raw_aws['account']}"
-    if storage.bucket is None:
-        storage = storage.model_copy(update={"bucket": bucket})
-    return _checked(
-        settings.model_copy(update={"images": built, "kubernetes": cluster, "aws": aws, "storage": storage})
-    )
+        if aws is not None and aws.ci is not None:
+            _own_environments(stack)
+    storage = storage.with_bucket(name, None if aws is None else aws.account)
+    completed = {"images": built, "kubernetes": cluster, "aws": aws, "storage": storage, "sizes": sizes, "trino": trino}
+    return _checked(settings.model_copy(update=completed))
 
 
 def from_pulumi() -> Settings:
-    """Return the settings of the stack that this program runs for."""
+    """Return the settings of the stack that this program runs for.
+
+    Raises pulumi.RunError as `load` does, and for a cluster whose version EKS is about to support no more: that depends
+    on the day, and must stop whoever deploys the stack, not whoever looks at it.
+    """
     config = {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
-    return load(config, os.environ, pulumi.get_stack())
+    settings = load(config, os.environ, pulumi.get_stack())
+    if settings.kubernetes.kind == "eks" and settings.aws is not None:
+        version = settings.aws.cluster.version
+        why = eks.unsupported(version)
+        if why is not None:
+            raise _wrong([f"{PROJECT}:aws.cluster.version: {version!r} is not allowed. {why}"])
+    return settings
 
 
 def root_secret(config: pulumi.Config, environment: Mapping[str, str] | None = None) -> pulumi.Output[str]:
@@ -169,6 +171,13 @@ def _checked(settings: Settings) -> Settings:
     return settings
 
 
+def _own_environments(stack: str) -> None:
+    try:
+        environments.own(stack)
+    except ValueError as error:
+        raise _wrong([f"{PROJECT}:aws.ci: the stack's name {stack!r} is not allowed beside it. {error}"]) from error
+
+
 def _wrong(lines: Iterable[str]) -> pulumi.RunError:
     return pulumi.RunError("wrong settings:\n" + "\n".join(f"  {line}" for line in lines))
 
@@ -180,9 +189,16 @@ def _takes_stand_ins(images: Mapping[str, Any]) -> bool:
 
 def _read_base_images(file: Path) -> Any:
     try:
-        return json.loads(file.read_text())
+        images = json.loads(file.read_text())
     except (OSError, ValueError) as error:
         raise pulumi.RunError(f"{BASE_IMAGES_FILE} names {file}, which can't be read as JSON: {error}") from error
+    by_tag = sorted(name for name, image in images.items() if "@" not in image)
+    if by_tag:
+        raise pulumi.RunError(
+            f"{BASE_IMAGES_FILE} names {file}, which has no digest of {', '.join(by_tag)}: it is of an older revision. "
+            "`make up` writes it anew"
+        )
+    return images
 
 
 def _decoded(value: Any) -> Any:
@@ -196,20 +212,44 @@ def _decoded(value: Any) -> Any:
 
 def _explain(details: Any) -> str:
     path = [str(part) for part in details["loc"]]
+    error, value = details.get("ctx", {}).get("error"), details["input"]
+    if isinstance(error, WrongField):
+        # Of a check of the whole section, which pydantic would show as a whole.
+        path, value = [*path, *error.field.split(".")], error.value
     name = f"{PROJECT}:{'.'.join(path)}"
     if details["type"] == "extra_forbidden":
-        return f"{name}: there is no such setting; allowed here: {', '.join(_allowed(path[:-1]))}"
+        now = renamed.hint(".".join(path), details["input"])
+        way_out = f"allowed here: {', '.join(_names(path[:-1]))}" if now is None else now
+        return f"{name}: there is no such setting; {way_out}"
+    _, field = _models(path)
+    words = None if field is None else _words(field)
     if details["type"] == "missing":
-        description = _description(path)
-        return f"{name} is missing" + (f": {description}" if description is not None else "")
+        told = [each for each in (None if field is None else field.description, words) if each is not None]
+        return f"{name} is missing" + (f": {' '.join(told)}" if told else "")
     message = details["msg"].removeprefix("Value error, ")
-    description = _description(path)
-    if description is not None and re.search(r"pattern|greater|less", message):
-        message = f"{message} ({description})"
-    return f"{name}: {details['input']!r} is not allowed. {message}"
+    if isinstance(error, WrongField) and value is None:
+        return f"{name} is missing. {message}"
+    if details["type"] == "string_type" and isinstance(value, int) and not isinstance(value, bool):
+        # Without the type, --path writes digits as a number.
+        command = f"pulumi config set --path --type string {'.'.join(path)} {value}"
+        message = f"It is a number, and text is wanted: quote it in the stack's file, or `{command}`"
+    if words is not None and "pattern" in message:
+        message = f"{message} ({words})"
+    return f"{name}: {value!r} is not allowed. {message}"
 
 
-def _models(path: Iterable[str]) -> tuple[type[BaseModel] | None, Any]:
+def _words(field: FieldInfo) -> str | None:
+    """Return in words what a field's value may be, also within a list or beside None; None where nobody wrote it."""
+    parts: list[Any] = [*field.metadata, field.annotation]
+    for part in parts:
+        if isinstance(part, Allowed):
+            return part.words
+        parts += getattr(part, "__metadata__", ())
+        parts += get_args(part)
+    return None
+
+
+def _models(path: Iterable[str]) -> tuple[type[BaseModel] | None, FieldInfo | None]:
     """Follow a path of field names; return the innermost model passed and the last field's information."""
     model: type[BaseModel] | None = Settings
     field = None
@@ -223,12 +263,7 @@ def _models(path: Iterable[str]) -> tuple[type[BaseModel] | None, Any]:
     return model, field
 
 
-def _allowed(path: Iterable[str]) -> list[str]:
+def _names(path: Iterable[str]) -> list[str]:
     model, _ = _models(path)
     names = [] if model is None else list(model.model_fields)
     return [*names, *SECRETS] if model is Settings else names
-
-
-def _description(path: Iterable[str]) -> str | None:
-    _, field = _models(path)
-    return None if field is None else field.description

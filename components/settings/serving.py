@@ -1,41 +1,54 @@
-"""Settings of how people reach Superset and Dagster: in the cluster only, or through a load balancer with a login."""
+"""Settings of how people open Superset and Dagster: inside the cluster, or through a load balancer with a login."""
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from components.settings.base import Model
+from components.settings import networks
+from components.settings.base import Allowed, Ipv4Network, Model, Text
 
-HttpsUrl = Annotated[str, Field(pattern=r"^https://[^/\s?#]+(/[^\s?#]*)?$", description="an https URL")]
-Text = Annotated[str, Field(min_length=1, max_length=256)]
-Domain = Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$")]
-Zone = Annotated[str, Field(pattern=r"^Z[A-Z0-9]{6,31}$")]
-CertificateArn = Annotated[str, Field(pattern=r"^arn:aws:acm:[a-z0-9-]+:[0-9]{12}:certificate/\S+$")]
+HttpsUrl = Annotated[str, Field(pattern=r"^https://[^/\s?#]+(/[^\s?#]*)?$"), Allowed("an https URL")]
+Domain = Annotated[
+    str,
+    Field(pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$"),
+    Allowed("like data.example.com, in small letters"),
+]
+Zone = Annotated[str, Field(pattern=r"^Z[A-Z0-9]{6,31}$"), Allowed("an identifier like Z0123456789ABC")]
+CertificateArn = Annotated[
+    str,
+    Field(pattern=r"^arn:aws:acm:[a-z0-9-]+:[0-9]{12}:certificate/\S+$"),
+    Allowed("the ARN of a certificate in ACM"),
+]
 Role = Literal["admin", "editor", "viewer"]
 
 
 class Oidc(Model):
-    """The identity provider that people log in at, and its two clients; their secrets are in Pulumi's encrypted
-    configuration (supersetClientSecret, dagsterClientSecret).
-
-    The endpoints are those of the provider's discovery document, <issuer>/.well-known/openid-configuration.
-    dagster_client: whoever the provider lets in by it may run pipelines. groups_claim: where an ID token has its
-    user's groups. roles: group → role in Superset; a user in none of them is refused.
+    """The identity provider that people log in at, and its two clients, whose secrets are `supersetClientSecret` and
+    `dagsterClientSecret`. The provider's page <issuer>/.well-known/openid-configuration has the endpoints.
     """
 
-    issuer: HttpsUrl = Field(description="an https URL, as the provider writes it in its tokens")
-    authorization_endpoint: HttpsUrl
-    token_endpoint: HttpsUrl
-    userinfo_endpoint: HttpsUrl
-    superset_client: Text
-    dagster_client: Text
-    scopes: list[Annotated[str, Field(pattern=r"^\S+$")]] = Field(default=["openid", "email", "profile"], min_length=1)
-    groups_claim: Text = "groups"
-    roles: dict[Text, Role] = Field(min_length=1)
+    issuer: HttpsUrl = Field(description="The provider, exactly as it writes itself in its tokens.")
+    authorization_endpoint: HttpsUrl = Field(description="Where people log in.")
+    token_endpoint: HttpsUrl = Field(description="Where a login becomes a token.")
+    userinfo_endpoint: HttpsUrl = Field(description="Who a token is of.")
+    superset_client: Text = Field(description="The identifier of Superset's client.")
+    dagster_client: Text = Field(
+        description="The identifier of Dagster's client, another one than Superset's: whoever the provider lets use it "
+        "may run pipelines."
+    )
+    scopes: list[Annotated[str, Field(pattern=r"^\S+$"), Allowed("a name without blanks")]] = Field(
+        default=["openid", "email", "profile"],
+        min_length=1,
+        description="What the provider is asked for. `openid` must be among them.",
+    )
+    groups_claim: Text = Field(default="groups", description="The field of an ID token that has the user's groups.")
+    roles: dict[Text, Role] = Field(
+        min_length=1,
+        description="The role in Superset of each group of the provider. A user in none of the groups is refused.",
+    )
 
     @field_validator("scopes")
     @classmethod
@@ -46,37 +59,48 @@ class Oidc(Model):
 
 
 class Serving(Model):
-    """Who reaches Superset and Dagster, and how: from inside the cluster, or through a load balancer of AWS.
+    """How people reach Superset and Dagster. Everything but `kind` is of the load balancer."""
 
-    domain: superset.<domain> and dagster.<domain> are the pages. zone: the identifier of the Route 53 zone that holds
-    it; None where its records are kept elsewhere, and then certificate names one of AWS Certificate Manager for both.
-    scheme: internet-facing has public addresses, internal is reached through a VPN. allow: networks that may connect.
-    """
-
-    kind: Literal["internal", "load_balancer"] = "internal"
-    domain: Domain | None = Field(default=None, description="like data.example.com, in small letters")
-    zone: Zone | None = Field(default=None, description="an identifier like Z0123456789ABC")
-    scheme: Literal["internal", "internet-facing"] = "internal"
-    allow: list[str] = Field(default_factory=list)
-    certificate: CertificateArn | None = Field(default=None, description="the ARN of a certificate in ACM")
+    kind: Literal["internal", "load_balancer"] = Field(
+        default="internal",
+        description="With `internal` both stay within the cluster. `load_balancer` serves them by HTTPS behind a "
+        "login, and needs `kubernetes.kind: eks` and `storage.kind: s3`.",
+    )
+    domain: Domain | None = Field(
+        default=None, description="The pages are superset.<domain> and dagster.<domain>. A load balancer needs it."
+    )
+    zone: Zone | None = Field(
+        default=None,
+        description="The Route 53 zone that holds the domain: records and certificate are made in it. Not set: its "
+        "records are kept elsewhere, and `certificate` must be set.",
+    )
+    scheme: Literal["internal", "internet-facing"] = Field(
+        default="internal",
+        description="`internet-facing` has public addresses. `internal` is reached through a VPN or a peered network.",
+    )
+    allow: list[Ipv4Network] = Field(
+        default_factory=list,
+        description="Networks that may connect, /8 or smaller. A load balancer needs one at least.",
+    )
+    certificate: CertificateArn | None = Field(
+        default=None,
+        description="A certificate of AWS Certificate Manager in the stack's region, for both pages. Not set: one is "
+        "made in `zone`.",
+    )
     oidc: Oidc | None = None
 
     @field_validator("allow")
     @classmethod
     def _not_everyone(cls, value: list[str]) -> list[str]:
-        for text in value:
-            network = ipaddress.ip_network(text)
-            if network.version != 4 or network.prefixlen < 8:
-                raise ValueError(f"{text} is the internet, or most of it: name IPv4 networks of /8 or smaller")
-        return value
+        return networks.senders(value, "the internet, or most of it")
 
 
 def serving_contradictions(
-    serving: Serving, cluster: str, storage: str, region: str | None
+    serving: Serving, cluster: str, storage: str, place: tuple[str, str] | None
 ) -> Iterator[tuple[str, object, str]]:
     """Yield path, value and explanation of each setting that another one rules out, or that a load balancer lacks.
 
-    cluster: kubernetes.kind. storage: storage.kind. region: the stack's in AWS.
+    cluster: kubernetes.kind. storage: storage.kind. place: the stack's region and account in AWS.
     """
     if serving.kind == "internal":
         for name in sorted(serving.model_fields_set - {"kind"}):
@@ -100,5 +124,6 @@ def serving_contradictions(
     if serving.certificate is None and serving.zone is None:
         why = "name a certificate, or the Route 53 zone (serving.zone) in which one can be validated"
         yield "serving.certificate", None, why
-    if serving.certificate is not None and region is not None and serving.certificate.split(":")[3] != region:
-        yield "serving.certificate", serving.certificate, f"a load balancer takes certificates of its region, {region}"
+    if serving.certificate is not None and place is not None and tuple(serving.certificate.split(":")[3:5]) != place:
+        why = "a load balancer takes certificates of its region, {}, and account, {}".format(*place)
+        yield "serving.certificate", serving.certificate, why

@@ -1,4 +1,4 @@
-"""The passwords of the sources that `make source` added: one for each Meltano file of theirs."""
+"""The passwords of the sources that `make source` added: one for each of their Meltano files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 
 from components.settings.base import PROJECT
-from components.settings.loading import SOURCE_PASSWORDS
+from components.settings.encrypted import SOURCE_PASSWORDS
 
 PASSWORDS_FILE = "HEADWATER_SOURCE_PASSWORDS_FILE"
 FOLDER = Path(__file__).parents[2] / "pipeline_code" / "ingestion" / "sources"

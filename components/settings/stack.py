@@ -1,4 +1,4 @@
-"""All settings of a stack together, and what must not be combined."""
+"""All settings of a stack together, and which of them must not be combined."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from typing import Annotated
 from pydantic import Field
 
 from components.settings.aws import Aws
-from components.settings.base import Model, mebibytes
+from components.settings.base import Model
+from components.settings.catalog import Catalog
+from components.settings.cluster import Kubernetes
+from components.settings.database import Database, database_contradictions
+from components.settings.images import ECR, Images
+from components.settings.networks import is_the_machine_itself
 from components.settings.observability import Observability
-from components.settings.roles import ECR, Catalog, Database, Images, Kubernetes, Storage
+from components.settings.placement import placement_contradictions
 from components.settings.services import Services, service_contradictions
 from components.settings.serving import Serving, serving_contradictions
+from components.settings.sizes import Sizes
+from components.settings.storage import Storage, bucket_contradictions
 from components.settings.trino import Trino
-from components.settings.workloads import Dashboards, Example, Ingestion, Orchestration
-
-# RDS allots gp3 volumes from this size on.
-SMALLEST_RDS_GIB = 20
+from components.settings.workloads import Dashboards, Example, Ingestion
 
 
 class Settings(Model):
-    """Everything that `Pulumi.<stack>.yaml` may say, below `headwater:`. `generations`: rotated secrets' numbers."""
+    """Everything that `Pulumi.<stack>.yaml` may say, each section as `headwater:<section>`."""
 
     storage: Storage = Storage()
     catalog: Catalog = Catalog()
@@ -31,13 +35,22 @@ class Settings(Model):
     aws: Aws | None = None
     trino: Trino = Trino()
     ingestion: Ingestion = Ingestion()
-    orchestration: Orchestration = Orchestration()
     dashboards: Dashboards = Dashboards()
     observability: Observability = Observability()
     serving: Serving = Serving()
     services: Services = Services()
     example: Example = Example()
-    generations: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    sizes: Sizes = Sizes()
+    generations: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict,
+        description="Credentials that were made anew, by name. Each is derived from the root secret with its number, "
+        "which is 1 where none is here; a higher number makes a new one.",
+    )
+
+    @property
+    def keeps_volumes(self) -> bool:
+        """Whether volumes outlive `pulumi destroy`: on EKS as the settings say, elsewhere always."""
+        return self.kubernetes.kind != "eks" or self.aws is None or self.aws.deletion_protection
 
     @property
     def unconnected(self) -> tuple[str, ...]:
@@ -50,25 +63,20 @@ def contradictions(settings: Settings) -> Iterator[tuple[str, object, str]]:
     """Yield path, value and explanation of each setting that another one rules out."""
     yield from _without_account(settings)
     yield from _storage_and_catalog(settings)
+    yield from _ports(settings)
     yield from _cluster(settings)
+    yield from _reached_from_nodes(settings)
     yield from _observability(settings)
     yield from _schedule(settings)
-    region = None if settings.aws is None else settings.aws.region
-    yield from serving_contradictions(settings.serving, settings.kubernetes.kind, settings.storage.kind, region)
+    yield from placement_contradictions(settings)
+    place = None if settings.aws is None else (settings.aws.region, settings.aws.account)
+    yield from serving_contradictions(settings.serving, settings.kubernetes.kind, settings.storage.kind, place)
     yield from service_contradictions(settings.services, example=settings.example.enabled)
-    database = settings.database
-    if database.kind == "rds":
-        if mebibytes(database.size) < SMALLEST_RDS_GIB * 1024:
-            yield "database.size", database.size, f"RDS allots {SMALLEST_RDS_GIB}Gi at least"
-        if mebibytes(database.max_size) < mebibytes(database.size):
-            yield "database.max_size", database.max_size, f"it is less than database.size, {database.size}"
-        if "memory" in database.model_fields_set:
-            yield "database.memory", database.memory, "on RDS the instance_class decides about memory"
-    else:
-        for name in sorted(
-            {"instance_class", "multi_az", "version", "max_size", "ca_bundle"} & database.model_fields_set
-        ):
-            yield f"database.{name}", getattr(database, name), "it is RDS's; database.kind is 'in-cluster'"
+    yield from database_contradictions(settings.database)
+    if settings.aws is not None:
+        ci = settings.aws.ci
+        state = None if ci is None else ci.state_bucket
+        yield from bucket_contradictions(settings.storage, settings.aws.name, settings.aws.account, state)
 
 
 def _without_account(settings: Settings) -> Iterator[tuple[str, object, str]]:
@@ -89,7 +97,7 @@ def _without_account(settings: Settings) -> Iterator[tuple[str, object, str]]:
 def _storage_and_catalog(settings: Settings) -> Iterator[tuple[str, object, str]]:
     storage, catalog = settings.storage, settings.catalog
     if storage.kind == "s3":
-        for name in sorted({"region", "size", "memory"} & storage.model_fields_set):
+        for name in sorted({"region", "size"} & storage.model_fields_set):
             yield f"storage.{name}", getattr(storage, name), "it is MinIO's; S3 has headwater:aws.region and no size"
         emulated = settings.aws is not None and settings.aws.endpoint is not None
         if settings.kubernetes.kind != "eks" and not emulated:
@@ -117,6 +125,18 @@ def _storage_and_catalog(settings: Settings) -> Iterator[tuple[str, object, str]
         yield "catalog.sigv4", catalog.sigv4.service, "requests are signed with S3's identity; storage.kind is 'minio'"
 
 
+def _ports(settings: Settings) -> Iterator[tuple[str, object, str]]:
+    exposure = settings.kubernetes.exposure
+    taken: dict[int, str] = {}
+    for service, port in exposure.ports.assigned().items():
+        path = f"kubernetes.exposure.ports.{service}"
+        if exposure.kind == "cluster_ip":
+            yield path, port, "nothing opens it: kubernetes.exposure.kind is 'cluster_ip'"
+        elif port in taken:
+            yield path, port, f"{taken[port]} has it already"
+        taken.setdefault(port, service)
+
+
 def _cluster(settings: Settings) -> Iterator[tuple[str, object, str]]:
     cluster = settings.kubernetes
     if cluster.kind == "eks":
@@ -125,6 +145,13 @@ def _cluster(settings: Settings) -> Iterator[tuple[str, object, str]]:
                 yield f"kubernetes.{name}", getattr(cluster, name), "EKS has a kubeconfig of its own"
         if cluster.exposure.kind == "node_port":
             yield "kubernetes.exposure.kind", "node_port", "EKS's nodes have private addresses only; use 'cluster_ip'"
+        if settings.aws is not None and not {*settings.aws.cluster.public_access, *settings.aws.cluster.private_access}:
+            yield (
+                "aws.cluster.public_access",
+                [],
+                "nobody could reach the cluster's API, Pulumi included: name networks here, or in "
+                "aws.cluster.private_access those of a VPN, a peered VPC or a runner in this one",
+            )
         if settings.aws is not None and settings.aws.endpoint is not None:
             yield "kubernetes.kind", "eks", "an emulator runs no pods; headwater:aws.endpoint goes with 'kubeconfig'"
     elif settings.database.kind == "rds":
@@ -139,6 +166,20 @@ def _cluster(settings: Settings) -> Iterator[tuple[str, object, str]]:
     missing = {f"linux/{architecture}" for architecture in nodes} - set(settings.images.platforms)
     if cluster.kind == "eks" and missing:
         yield "images.platforms", settings.images.platforms, f"aws.cluster.nodes may start {', '.join(sorted(missing))}"
+
+
+def _reached_from_nodes(settings: Settings) -> Iterator[tuple[str, object, str]]:
+    if settings.kubernetes.kind != "eks":
+        return
+    registry, catalog = settings.images.registry, settings.catalog
+    if registry != ECR and is_the_machine_itself(registry):
+        why = "that is each node itself, which has no registry: use 'ecr', or the host of one that EKS's nodes reach"
+        yield "images.registry", registry, why
+    tokens = None if catalog.oauth2 is None else catalog.oauth2.server_uri
+    addresses = {"catalog.uri": catalog.uri, "catalog.oauth2.server_uri": tokens}
+    for path, address in addresses.items():
+        if address is not None and is_the_machine_itself(address):
+            yield path, address, "that is each pod itself: name a host that pods on EKS reach"
 
 
 def _observability(settings: Settings) -> Iterator[tuple[str, object, str]]:

@@ -1,67 +1,75 @@
-"""Settings of the workloads that stand on the roles: limits, mostly."""
+"""Settings of the workloads that use the infrastructure; their sizes are in sizes.py."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from components.settings.base import Cpu, DnsLabel, Model, Quantity
+from components.settings.base import DnsLabel, Model, Quantity, WrongField
 
 
 class Ingestion(Model):
-    """One ingestion run's limits, and how many further pods of the same may read a very large table with it."""
+    """Ingestion. How large its pods are is in `sizes.ingestion`."""
 
-    memory: Quantity = "2Gi"
-    cpu: Cpu = "250m"
-    reader_pods: Annotated[int, Field(ge=0, le=64)] = 1
-
-
-class Orchestration(Model):
-    """Dagster: limits of each of its servers."""
-
-    webserver_memory: Quantity = "768Mi"
-    daemon_memory: Quantity = "768Mi"
-    code_memory: Quantity = "1Gi"
+    reader_pods: int = Field(
+        default=1,
+        ge=0,
+        le=64,
+        description="How many further pods may read a very large table together with the pod of the run.",
+    )
 
 
 class Cache(Model):
-    """A Redis in the cluster for Superset, with its limit, or none: then each web server remembers for itself."""
+    """What Superset's processes share: answers, and the queries that run."""
 
-    kind: Literal["none", "in_cluster"] = "none"
-    memory: Quantity = "256Mi"
+    kind: Literal["none", "in_cluster"] = Field(
+        default="none",
+        description="`in_cluster` is a Redis in the cluster. With `none` the one web server remembers for itself.",
+    )
 
 
 class Dashboards(Model):
-    """Superset: threads that answer requests, and its limit.
+    """Superset."""
 
-    workers: how many long queries of SQL Lab run at once, apart from the web servers; they need the cache.
-    servers: how many web servers there are; several need the cache.
-    """
-
-    memory: Quantity = "1280Mi"
-    threads: Annotated[int, Field(ge=1, le=64)] = 8
-    servers: Annotated[int, Field(ge=1, le=16)] = 1
+    threads: int = Field(
+        default=8, ge=1, le=64, description="How many requests each web server answers at the same time."
+    )
+    servers: int = Field(
+        default=1, ge=1, le=16, description="How many web servers there are. More than one need the cache."
+    )
     cache: Cache = Cache()
-    workers: Annotated[int, Field(ge=0, le=16)] = 0
-    worker_memory: Quantity = "1Gi"
+    workers: int = Field(
+        default=0,
+        ge=0,
+        le=16,
+        description="How many long queries of SQL Lab run at the same time, apart from the web servers. They need the "
+        "cache. With 0 the web servers run them.",
+    )
 
     @model_validator(mode="after")
     def _shared(self) -> Dashboards:
         if self.cache.kind == "none":
             if self.workers > 0:
-                raise ValueError(f"workers is {self.workers}: they are told of queries by a cache; set cache.kind too")
+                raise WrongField("workers", self.workers, "they are told of queries by a cache; set cache.kind too")
             if self.servers > 1:
-                raise ValueError(f"servers is {self.servers}: they would know nothing of one another; set cache.kind")
+                raise WrongField("servers", self.servers, "they would know nothing of one another; set cache.kind too")
         return self
 
 
 class Example(Model):
-    """The example company's shop. scale 1 is a million orders; the same seed and scale give the same rows."""
+    """The example company, PetCo: its shop, and stand-ins of its accounts with web services."""
 
-    enabled: bool = True
-    namespace: DnsLabel = "petco"
-    scale: Annotated[float, Field(gt=0, le=100)] = 0.1
-    seed: Annotated[int, Field(ge=0)] = 7
-    rate: Annotated[int, Field(ge=1, le=10000, description="orders a second of the live shop")] = 50
-    size: Quantity = "10Gi"
+    enabled: bool = Field(default=True, description="Whether it is there.")
+    namespace: DnsLabel = Field(default="petco", description="Its namespace.")
+    scale: float = Field(default=0.1, gt=0, le=100, description="How large its shop is; 1 is a million orders.")
+    seed: int = Field(
+        default=7, ge=0, description="Where its random data begin. The same seed and scale give the same rows."
+    )
+    rate: int = Field(
+        default=50,
+        ge=1,
+        le=10000,
+        description="Orders a second while its shop sells, where nobody says another number.",
+    )
+    size: Quantity = Field(default="10Gi", description="The size of the volume of its PostgreSQL.")

@@ -1,5 +1,4 @@
-"""Trino: sizes, configuration, access rules, logins, and the component that puts them in a cluster."""
+"""Trino: memory, configuration, access rules, logins, and the component that puts it in a cluster (`engine`).
 
-from components.trino.engine import Trino, TrinoArgs
-
-__all__ = ["Trino", "TrinoArgs"]
+Provides `connection`: a `connections.QueryEngine`.
+"""

@@ -1,20 +1,14 @@
-"""Who may do what in Trino, who waits for whom, and which sessions survive a lost worker. Rendered as JSON files."""
+"""Who may do what in Trino, query priorities, and which sessions survive a lost worker. Rendered as JSON files."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from components.connections import LAKE
+from components.lake import ADMIN, BUILT, DASHBOARDS, DEVELOPER, LAKE, PIPELINE, RAW, SERVED
 
-ADMIN, PIPELINE, DASHBOARDS, DEVELOPER = "admin", "dbt", "superset", "developer"
-# Ingestion and the sources never ask Trino, so they have no login.
-USERS = (ADMIN, PIPELINE, DASHBOARDS, DEVELOPER)
 # What a node calls itself when it shows a token signed with the shared secret. No login can have this name.
 NODE = "<internal>"
-RAW = "raw"
-BUILT = ("staging", "intermediate", "marts", "snapshots")
-SERVED = "marts"
 # Where developers and branches build: dev_<name>_marts and so on (pipeline_code/transformation/profiles.yml).
 DEVELOPMENT = "dev_.*"
 # DATA_DEFINITION is Trino's word for USE, SET SESSION and CALL too; tables are kept by the access rules.

@@ -1,17 +1,17 @@
-"""Trino's files below /etc/trino, for the one node that does all, a coordinator and a worker. No secret is in them."""
+"""Trino's files in /etc/trino, for the single node, the coordinator and the worker. They contain no secret."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components import settings
-from components.connections import LAKE, Catalog, ObjectStore
+from components import ports, settings
+from components.connections import Catalog, ObjectStore
+from components.lake import LAKE
 from components.trino import access
 from components.trino.memory import Memory, cluster_query, jvm_options, memory, spill
 
-HTTP_PORT = 8080
-HTTPS_PORT = 8443
+HTTP_PORT, HTTPS_PORT = ports.TRINO_HTTP, ports.TRINO_HTTPS
 ETC = "/etc/trino"
 DATA = "/var/lib/trino"
 SPILL = "/var/spill/trino"

@@ -1,4 +1,4 @@
-"""Trino in the cluster: one node that does all, or a coordinator and workers that come and go with the load."""
+"""Trino in the cluster: one node that does everything, or a coordinator and workers that scale with the load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from components import settings
 from components.connections import TRINO_CERTIFICATE, Catalog, ObjectStore, Placement, Platform, QueryEngine
 from components.kubernetes import network, pods, workloads
 from components.kubernetes.labels import Identity
-from components.trino import access, configuration, login, nodes, scaling
+from components.lake import USERS
+from components.trino import configuration, containers, login, scaling
 from components.trino.configuration import HTTP_PORT, HTTPS_PORT, Lake
 
 VERSION = "476"
@@ -44,11 +45,12 @@ class Trino(pulumi.ComponentResource):
         shared = platform.credentials.get("trino-shared-secret")
         values = {**args.catalog.secret_values(), **args.store.secret_values(), "shared-secret": shared}
         tokens = {"node-token": shared.apply(login.node_token)} if scaled else {}
-        secret = workloads.secret(nodes.SECRET, identity, {**values, **tokens}, child)
+        secret = workloads.secret(containers.SECRET, identity, {**values, **tokens}, child)
         passwords, logins = self._logins(identity)
         seeds = {"certificate": platform.credentials.get("trino-certificate")} if passwords else {}
         files = configuration.coordinator(chosen, lake) if scaled else configuration.single_node(chosen, lake)
-        config = workloads.config_map("trino", identity, {nodes.key(path): text for path, text in files.items()}, child)
+        texts = {containers.key(path): text for path, text in files.items()}
+        config = workloads.config_map("trino", identity, texts, child)
         exposed = platform.exposure.node_port("trino") is not None
         port_name, port = ("https", HTTPS_PORT) if passwords else ("http", HTTP_PORT)
         network.allow_ingress("trino", identity, {port_name: port}, [network.Peer(CLIENTS)], child, exposed=exposed)
@@ -56,7 +58,7 @@ class Trino(pulumi.ComponentResource):
         server = workloads.deployment(
             "trino",
             identity,
-            nodes.server(platform.image("trino"), chosen, files, list(values)),
+            containers.server(platform.image("trino"), chosen, files, list(values)),
             pulumi.ResourceOptions(
                 parent=self, depends_on=[secret, config, *logins, *args.catalog.ready, *args.store.ready]
             ),
@@ -89,14 +91,14 @@ class Trino(pulumi.ComponentResource):
             return {}, ()
         child = pulumi.ResourceOptions(parent=self)
         get = self._args.platform.credentials.get
-        passwords = {user: get(f"trino-{user}") for user in access.USERS}
-        salts = {user: get(f"trino-{user}-salt") for user in access.USERS}
+        passwords = {user: get(f"trino-{user}") for user in USERS}
+        salts = {user: get(f"trino-{user}-salt") for user in USERS}
         hashed = pulumi.Output.all(passwords=passwords, salts=salts).apply(lambda known: login.password_file(**known))
         made = pulumi.Output.all(get("trino-certificate"), identity.namespace).apply(
             lambda known: login.certificate(known[0], "trino", known[1])
         )
         files = {configuration.PASSWORDS: hashed, configuration.KEYSTORE: made.apply(lambda pair: pair.keystore)}
-        secret = workloads.secret(nodes.LOGIN_SECRET, identity, files, child)
+        secret = workloads.secret(containers.LOGIN_SECRET, identity, files, child)
         public = pulumi.Output.unsecret(made.apply(lambda pair: pair.public))
         trusted = workloads.config_map(CERTIFICATE, identity, {TRINO_CERTIFICATE: public}, child)
         return passwords, (secret, trusted)
@@ -121,12 +123,12 @@ class Trino(pulumi.ComponentResource):
         network.allow_ingress("trino-worker", identity, {"http": HTTP_PORT}, among, child)
         files = configuration.worker(chosen, lake, f"http://{DISCOVERY}:{HTTP_PORT}")
         config = workloads.config_map(
-            "trino-worker", identity, {nodes.key(path): text for path, text in files.items()}, child
+            "trino-worker", identity, {containers.key(path): text for path, text in files.items()}, child
         )
         deployed = workloads.deployment(
             "trino-worker",
             identity,
-            nodes.worker(platform.image("trino"), chosen.workers, files, list(values)),
+            containers.worker(platform.image("trino"), chosen.workers, files, list(values)),
             pulumi.ResourceOptions(parent=self, depends_on=[config, discovery]),
             service_account=account,
             configuration=pulumi.Output.concat(pods.config_hash(files), "-", workloads.secrets_hash(values)),

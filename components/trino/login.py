@@ -1,6 +1,6 @@
-"""What Trino's logins are made of, all derived from the stack's root secret: hashes, a certificate, a node's token.
+"""Everything for Trino's logins, derived from the stack's root secret: hashes, a certificate, a node's token.
 
-Everything here gives the same bytes for the same arguments, so that a preview without a change shows none.
+The same arguments always give the same bytes, so a preview without a change shows no change.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a container's memory and a node's disk are shared out: one place, whatever the node's role."""
+"""How a container's memory and a node's disk are divided: in one place, for every role of a node."""
 
 from __future__ import annotations
 

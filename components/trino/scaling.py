@@ -1,4 +1,4 @@
-"""How many workers there are, and how many may go at once."""
+"""How many workers there are, and how many may stop at once."""
 
 from __future__ import annotations
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import errno
-import http.client
 import ipaddress
 import socket
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import yaml
 
+from localstack import daemons
+from localstack.console import Console
 from localstack.daemons import Daemon
-from localstack.home import Home
-from localstack.reporting import Console, LocalError
-from localstack.stack import CHECKOUT
+from localstack.errors import LocalError
+from localstack.home import CHECKOUT, Home
 
 STACK_FILE = "Pulumi.localstack.yaml"
 SETTING = "headwater:aws"
@@ -41,7 +40,10 @@ class Address:
 def address(checkout: Path = CHECKOUT) -> Address:
     """Return the address in the stack's file. Raises LocalError when nothing can be started there."""
     file = checkout / STACK_FILE
-    endpoint = yaml.safe_load(file.read_text())["config"].get(SETTING, {}).get("endpoint")
+    try:
+        endpoint = yaml.safe_load(file.read_text())["config"].get(SETTING, {}).get("endpoint")
+    except yaml.YAMLError as error:
+        raise LocalError(f"{STACK_FILE} can't be read as YAML: {' '.join(str(error).split())}") from error
     place = f"{STACK_FILE}, {SETTING}.endpoint={endpoint!r}"
     try:
         parts = urlsplit(str(endpoint))
@@ -67,14 +69,7 @@ def argv(place: Address) -> list[str]:
 
 def answers(place: Address, timeout_s: float = 2) -> bool:
     """Whether moto answers at the address."""
-    connection = http.client.HTTPConnection(place.host, place.port, timeout=timeout_s)
-    try:
-        connection.request("GET", "/moto-api/data.json")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    return daemons.answers(place.host, place.port, "/moto-api/data.json", timeout_s)
 
 
 def up(home: Home, console: Console, place: Address | None = None) -> Address:
@@ -82,19 +77,20 @@ def up(home: Home, console: Console, place: Address | None = None) -> Address:
     chosen = address() if place is None else place
     with console.step("AWS emulator", estimate_s=5) as step:
         process = daemon(home)
-        if process.alive() and process.started_as(argv(chosen), ""):
-            _wait(process, chosen)
-            step.skip(f"runs at {chosen.url}")
-            return chosen
-        if process.alive():
+        ran = process.alive()
+        if ran and not process.started_as(argv(chosen), ""):
             raise LocalError(
                 f"it runs at another address than {chosen.url} of {STACK_FILE}, and holds data in memory: "
                 "`make emulator stop=1` ends it"
             )
-        _refuse_unusable(chosen)
-        process.start(argv(chosen))
-        _wait(process, chosen)
-        step.update(f"answers at {chosen.url}")
+        if not ran:
+            _refuse_unusable(chosen)
+            process.start(argv(chosen))
+        process.wait("the AWS emulator", chosen.url, lambda: answers(chosen), READY_S)
+        if ran:
+            step.skip(f"runs at {chosen.url}")
+        else:
+            step.update(f"answers at {chosen.url}")
     return chosen
 
 
@@ -114,17 +110,6 @@ def _refuse_unusable(place: Address) -> None:
             if error.errno == errno.EADDRINUSE:
                 raise LocalError(f"port {place.port} on {place.host} is taken: `ss -ltnp` shows by what") from error
             raise LocalError(f"nothing can listen at {place.url}: {error.strerror}") from error
-
-
-def _wait(process: Daemon, place: Address) -> None:
-    """Wait until the emulator answers; raises LocalError when it ends or takes too long."""
-    deadline = time.monotonic() + READY_S
-    while not answers(place):
-        if not process.alive():
-            raise LocalError(f"the AWS emulator ended at its start, log {process.log}:\n{process.tail()}")
-        if time.monotonic() > deadline:
-            raise LocalError(f"the AWS emulator does not answer at {place.url} after {READY_S} s, log {process.log}")
-        time.sleep(0.1)
 
 
 def status_line(home: Home) -> str | None:

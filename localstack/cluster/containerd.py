@@ -1,52 +1,22 @@
-"""containerd: its configuration, and what `ctr` says about containers."""
+"""containerd: the registry and the network that it is told of, and what `ctr` reports about containers."""
 
 from __future__ import annotations
 
 import base64
 import json
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from localstack.cluster.layout import NODE_POD_NETWORK, POD_BRIDGE, POD_NETWORK_NAME, Layout
+from localstack.errors import LocalError
+from localstack.process import ask, output
 from localstack.registry.server import ADDRESS
-from localstack.reporting import LocalError
 
 NAMESPACE = "k8s.io"
 DEFAULT_GRACE_S = 30.0
 """Kubernetes' own terminationGracePeriodSeconds."""
-CNI_BINARIES = "/usr/lib/cni"
-
-
-def render_config(layout: Layout, pause_image: str) -> str:
-    """containerd's config.toml (version 2, for containerd 1.6 and 1.7)."""
-    return f"""\
-version = 2
-root = "{layout.containerd}"
-state = "{layout.containerd_state}"
-
-[grpc]
-  address = "{layout.containerd_socket}"
-
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{pause_image}"
-  stream_server_address = "127.0.0.1"
-  # Without CAP_SYS_RESOURCE runc cannot lower oom_score_adj and no container would start.
-  restrict_oom_score_adj = true
-  # Cluster DNS binds port 53 without any privilege.
-  enable_unprivileged_ports = true
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "overlayfs"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-      runtime_type = "io.containerd.runc.v2"
-      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-        SystemdCgroup = false
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{CNI_BINARIES}"
-    conf_dir = "{layout.network / "net.d"}"
-  [plugins."io.containerd.grpc.v1.cri".registry]
-    config_path = "{layout.configuration / "registries"}"
-"""
 
 
 def render_registry() -> str:
@@ -102,38 +72,39 @@ class Ctr:
 
     socket: Path
 
-    def call(self, *words: str, check: bool = True, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run `ctr`; raises LocalError with its message unless `check` is off."""
-        reply = subprocess.run(
-            ["ctr", "-a", str(self.socket), "-n", NAMESPACE, *words],
-            capture_output=True, text=True, timeout=timeout_s, check=False,
-        )  # fmt: skip
-        if check and reply.returncode != 0:
-            raise LocalError(f"`ctr {' '.join(words)}` failed: {reply.stderr.strip()}")
-        return reply
+    def call(self, *words: str, timeout_s: float = 60) -> str:
+        """Return what `ctr` prints. Raises LocalError with its message."""
+        return output(self._argv(words), timeout=timeout_s)
+
+    def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `ctr`; the caller judges how it ends."""
+        return ask(self._argv(words), timeout=60)
+
+    def _argv(self, words: Sequence[str]) -> list[str]:
+        return ["ctr", "-a", str(self.socket), "-n", NAMESPACE, *words]
 
     def answers(self) -> bool:
         """Whether containerd answers."""
-        return self.call("version", check=False).returncode == 0
+        return self.ask("version").returncode == 0
 
     def images(self) -> frozenset[str]:
         """Names of all images."""
-        return frozenset(self.call("images", "ls", "-q").stdout.split())
+        return frozenset(self.call("images", "ls", "-q").split())
 
     def running(self) -> tuple[str, ...]:
         """Ids of all containers and sandboxes with a running process."""
-        rows = [line.split() for line in self.call("tasks", "ls").stdout.splitlines()[1:]]
+        rows = [line.split() for line in self.call("tasks", "ls").splitlines()[1:]]
         return tuple(row[0] for row in rows if row[2] == "RUNNING")
 
     def containers(self) -> tuple[Container, ...]:
         """All containers and sandboxes."""
-        ids = self.call("containers", "ls", "-q").stdout.split()
+        ids = self.call("containers", "ls", "-q").split()
         # One may go between the two calls.
-        infos = [self.call("containers", "info", container, check=False) for container in ids]
+        infos = [self.ask("containers", "info", container) for container in ids]
         return tuple(parse_container(info.stdout) for info in infos if info.returncode == 0)
 
     def kill(self, container: str, signal: str) -> None:
         """Send a signal to the first process of a container; one that has ended meanwhile is no error."""
-        reply = self.call("tasks", "kill", "--signal", signal, container, check=False)
+        reply = self.ask("tasks", "kill", "--signal", signal, container)
         if reply.returncode != 0 and "not found" not in reply.stderr and "already finished" not in reply.stderr:
             raise LocalError(f"cannot stop container {container}: {reply.stderr.strip()}")

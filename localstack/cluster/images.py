@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from localstack.cluster.containerd import Ctr
+from localstack.console import Step
+from localstack.errors import LocalError
 from localstack.home import Home
 from localstack.images import ImageConfig, layer, sha256, write_archive
-from localstack.reporting import LocalError, Step
+from localstack.process import output
 from localstack.toolchain import builds
 from localstack.toolchain.versions import Versions
 
@@ -30,7 +31,7 @@ def system_images(home: Home, pins: Versions) -> dict[str, SystemImage]:
     """The images by short name; a rebuilt binary gives a new reference, so that its pods are replaced."""
     busybox = shutil.which("busybox", path=f"{home.environment()['PATH']}:/bin:/usr/bin")
     if busybox is None:
-        raise LocalError("busybox is missing: `python -m localstack.toolchain` installs busybox-static")
+        raise LocalError("busybox is missing: `make up` installs busybox-static")
     binaries = {
         "pause": builds.folder(home, pins.build("kubernetes")) / "pause",
         "coredns": builds.folder(home, pins.build("coredns")) / "coredns",
@@ -52,8 +53,7 @@ def make(image: SystemImage, target: Path) -> None:
         (root / "bin").mkdir()
         shutil.copy(image.binary, root / "bin" / image.name)
         if image.name == "busybox":
-            listed = subprocess.run([image.binary, "--list"], capture_output=True, text=True, check=True)
-            for command in set(listed.stdout.split()) - {"busybox"}:
+            for command in set(output([image.binary, "--list"]).split()) - {"busybox"}:
                 (root / "bin" / command).symlink_to("busybox")
             config = ImageConfig(command=("sh",))
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from localstack.home import Home
@@ -23,80 +22,36 @@ API_URL = f"https://{NODE_ADDRESS}:{API_PORT}"
 ETCD_URL = "https://127.0.0.1:2379"
 ETCD_PEER_URL = "https://127.0.0.1:2380"
 CLUSTER_DOMAIN = "cluster.local"
-CONTEXT = "headwater"
 
 
-@dataclass(frozen=True)
 class Layout:
-    """Folders and files of the cluster below HOME/cluster, and the folder of its binaries."""
+    """Folders and files of the cluster below HOME/cluster. `binaries`: folder of the hyperkube build."""
 
-    root: Path
-    binaries: Path
-    logs: Path
-    run: Path
-    kubeconfig: Path
-
-    @classmethod
-    def of(cls, home: Home, binaries: Path) -> Layout:
-        """The layout of a home; `binaries` is the folder of the hyperkube build."""
-        return cls(home.cluster, binaries, home.logs / "cluster", home.run, home.kubeconfig)
-
-    @property
-    def pki(self) -> Path:
+    def __init__(self, home: Home, binaries: Path) -> None:
+        self.root, self.binaries, self.kubeconfig = home.cluster, binaries, home.kubeconfig
+        self.logs, self.run = home.logs / "cluster", home.run
+        self.pki = self.root / "pki"
         """Keys, certificates and the components' kubeconfigs."""
-        return self.root / "pki"
-
-    @property
-    def configuration(self) -> Path:
+        self.configuration = self.root / "configuration"
         """Rendered configuration files."""
-        return self.root / "configuration"
-
-    @property
-    def etcd(self) -> Path:
+        self.etcd = self.root / "etcd"
         """etcd's data: everything that the API server knows."""
-        return self.root / "etcd"
-
-    @property
-    def containerd(self) -> Path:
+        self.containerd = self.root / "containerd"
         """containerd's images and containers."""
-        return self.root / "containerd"
-
-    @property
-    def containerd_state(self) -> Path:
+        self.containerd_state = self.root / "run/containerd"
         """containerd's state of this boot."""
-        return self.root / "run/containerd"
-
-    @property
-    def containerd_socket(self) -> Path:
+        self.containerd_socket = self.root / "run/containerd.sock"
         """Where the kubelet and `ctr` reach containerd."""
-        return self.root / "run/containerd.sock"
-
-    @property
-    def kubelet(self) -> Path:
+        self.kubelet = self.root / "kubelet"
         """The kubelet's root folder."""
-        return self.root / "kubelet"
-
-    @property
-    def volumes(self) -> Path:
+        self.volumes = self.root / "volumes"
         """Data of persistent volumes, one folder a claim."""
-        return self.root / "volumes"
-
-    @property
-    def network(self) -> Path:
+        self.network = self.root / "network"
         """CNI configuration and given-out addresses."""
-        return self.root / "network"
 
     def create(self) -> None:
         """Make the folders."""
-        own = (
-            self.pki,
-            self.configuration,
-            self.etcd,
-            self.containerd,
-            self.containerd_state,
-            self.kubelet,
-            self.volumes,
-        )
+        own = (self.pki, self.configuration, self.etcd, self.containerd, self.containerd_state, self.volumes)
         for folder in (*own, self.network / "net.d", self.kubelet / "manifests", self.logs, self.run):
             folder.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o700)

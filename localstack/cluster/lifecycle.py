@@ -1,4 +1,4 @@
-"""Starts, stops and removes the cluster's processes, in the order in which they need each other."""
+"""Starts, stops and removes the cluster's processes, in the order of their dependencies."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from localstack.cluster import containerd, controlplane, images, manifests, network, node, pki, status
+from localstack.cluster import configuration, containerd, images, manifests, network, processes, status
 from localstack.cluster.layout import Layout
 from localstack.cluster.status import PROCESSES, daemons, kubectl, layout, running
+from localstack.console import Console, Step
 from localstack.daemons import Daemon
-from localstack.home import Home
+from localstack.errors import LocalError
+from localstack.home import Home, external_context
 from localstack.mounts import unmount_below
+from localstack.process import output
 from localstack.registry.server import ADDRESS
-from localstack.reporting import Console, LocalError, Step
-from localstack.toolchain.tools import external_context
 from localstack.toolchain.versions import versions
 
 READY_S = 120
@@ -82,6 +82,9 @@ def up(home: Home, console: Console) -> None:
 
 def _start(home: Home, step: Step) -> None:
     """Start everything that does not run yet and wait until pods can be scheduled."""
+    # Imported here: certificates need cryptography, and `make help` is to answer at once.
+    from localstack.cluster import pki
+
     place = layout(home)
     home.create()
     place.create()
@@ -97,16 +100,16 @@ def _start(home: Home, step: Step) -> None:
         "containerd", ["containerd", "--config", f"{place.configuration}/containerd.toml"], config["containerd.toml"]
     )
     certificates = (place.pki / "certificates.json").read_text()
-    starter.start("etcd", controlplane.etcd(place), certificates)
-    starter.start("kube-apiserver", controlplane.apiserver(place), certificates)
+    starter.start("etcd", processes.etcd(place), certificates)
+    starter.start("kube-apiserver", processes.apiserver(place), certificates)
     starter.wait("containerd answers", ctr.answers, "containerd")
     images.ensure(node_images, ctr, home.cache, step)
     starter.wait("API server ready", lambda: kubectl(home, "get", "--raw", "/readyz").returncode == 0,
                  "etcd", "kube-apiserver")  # fmt: skip
-    starter.start("kube-controller-manager", controlplane.controller_manager(place), certificates)
-    starter.start("kube-scheduler", controlplane.scheduler(place), certificates)
-    starter.start("kubelet", node.kubelet(place), config["kubelet.json"], certificates)
-    starter.start("kube-proxy", node.proxy(place), config["proxy.json"], certificates)
+    starter.start("kube-controller-manager", processes.controller_manager(place), certificates)
+    starter.start("kube-scheduler", processes.scheduler(place), certificates)
+    starter.start("kubelet", processes.kubelet(place), config["kubelet.yaml"], certificates)
+    starter.start("kube-proxy", processes.proxy(place), config["kube-proxy.yaml"], certificates)
     _apply(home, manifests.render(place, node_images))
     starter.wait("node ready", lambda: status.node_ready(home), *PROCESSES)
     # After a start the API server still shows the states from before the stop.
@@ -117,12 +120,7 @@ def _start(home: Home, step: Step) -> None:
 
 def _write_configuration(place: Layout, pause_image: str) -> dict[str, str]:
     """Write the rendered configuration files; returns them by name."""
-    files = {
-        "containerd.toml": containerd.render_config(place, pause_image),
-        "kubelet.json": node.render_kubelet(place),
-        "proxy.json": node.render_proxy(place),
-        "resolv.conf": "",
-    }
+    files = configuration.render(place, pause_image)
     for name, text in files.items():
         path = place.configuration / name
         # kube-proxy ends when its file is written, even with the same content.
@@ -214,7 +212,7 @@ def _stop_containers(ctr: containerd.Ctr, step: Step | None) -> None:
     for container in known.values():
         namespace = container.network_namespace
         if namespace is not None and namespace.exists():
-            subprocess.run(["ip", "netns", "delete", namespace.name], check=True, capture_output=True)
+            output(["ip", "netns", "delete", namespace.name])
 
 
 def _kill_shims(place: Layout) -> None:

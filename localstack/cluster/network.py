@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from localstack.cluster.layout import NODE_ADDRESS, NODE_BRIDGE, POD_BRIDGE, POD_NETWORK_NAME, SERVICE_NETWORK
-from localstack.reporting import LocalError
+from localstack.errors import LocalError
+from localstack.process import ask, output
 
 SWITCHES = {
     "net.ipv4.ip_forward": "1",
@@ -131,7 +131,7 @@ def _rules() -> None:
         body = "".join(f"-A {chain} {rule}\n" for rule in rules)
         _run("iptables-restore", "--noflush", input=f"*filter\n:{chain} - [0:0]\n{body}COMMIT\n")
         jump = [builtin, "-j", chain]
-        if subprocess.run(["iptables", "-w", "-C", *jump], capture_output=True, check=False).returncode != 0:
+        if ask(["iptables", "-w", "-C", *jump]).returncode != 0:
             _run("iptables", "-w", "-I", *jump)
 
 
@@ -145,11 +145,4 @@ def _share_mounts() -> None:
 
 
 def _run(*words: str, input: str | None = None) -> str:
-    """Run a command and return its output; raises LocalError with its message."""
-    try:
-        reply = subprocess.run(words, input=input, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise LocalError(f"{words[0]} is missing: `python -m localstack.toolchain` installs it") from error
-    if reply.returncode != 0:
-        raise LocalError(f"`{' '.join(words)}` failed: {reply.stderr.strip()}")
-    return reply.stdout
+    return output(words, input=input)

@@ -1,25 +1,28 @@
-"""Certificate authorities, certificates and kubeconfigs of the cluster, made with openssl (elliptic curve keys)."""
+"""Certificate authorities, certificates and kubeconfigs of the cluster, with elliptic curve keys. Decision 0121."""
 
 from __future__ import annotations
 
 import base64
 import json
 import os
-import subprocess
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
+from typing import cast
 
-from localstack.cluster.layout import (
-    API_SERVICE_ADDRESS,
-    API_URL,
-    CLUSTER_DOMAIN,
-    CONTEXT,
-    NODE,
-    NODE_ADDRESS,
-    Layout,
-)
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from localstack.cluster.layout import API_SERVICE_ADDRESS, API_URL, CLUSTER_DOMAIN, NODE, NODE_ADDRESS, Layout
+from localstack.home import CONTEXT
 
 DAYS = 3650
+ATTRIBUTES = {"O": NameOID.ORGANIZATION_NAME, "CN": NameOID.COMMON_NAME}
+USAGES = {"serverAuth": ExtendedKeyUsageOID.SERVER_AUTH, "clientAuth": ExtendedKeyUsageOID.CLIENT_AUTH}
 AUTHORITIES = {"ca": "kubernetes", "front-proxy-ca": "front-proxy", "etcd-ca": "etcd"}
 
 
@@ -85,8 +88,9 @@ def ensure(layout: Layout) -> None:
         if not (folder / f"{name}.crt").exists():
             _authority(folder, name, common_name)
     if not (folder / "sa.pub").exists():
-        _openssl(folder, "genrsa", "-out", "sa.key", "2048")
-        _openssl(folder, "rsa", "-in", "sa.key", "-pubout", "-out", "sa.pub")
+        key = rsa.generate_private_key(65537, 2048)
+        _private(folder / "sa.key", _pem(key, PrivateFormat.PKCS8))
+        (folder / "sa.pub").write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     wanted = json.dumps([asdict(certificate) for certificate in certificates()] + [API_URL], indent=1)
     made = folder / "certificates.json"
     if not made.exists() or made.read_text() != wanted:
@@ -105,37 +109,55 @@ def _private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _openssl(folder: Path, *words: str) -> None:
-    """Run openssl in `folder`; raises CalledProcessError with its message in the log."""
-    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, text=True)
-
-
-def _key(folder: Path, name: str) -> None:
-    """A new P-256 key."""
-    _openssl(folder, "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", f"{name}.key")
-    (folder / f"{name}.key").chmod(0o600)
+def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, form: PrivateFormat) -> str:
+    return key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
 
 
 def _authority(folder: Path, name: str, common_name: str) -> None:
-    """A self-signed authority."""
-    _key(folder, name)
-    usage = "keyUsage=critical,digitalSignature,keyEncipherment,keyCertSign"
-    subject = ["-subj", f"/CN={common_name}", "-days", str(DAYS), "-addext", usage]
-    _openssl(folder, "req", "-x509", "-new", "-key", f"{name}.key", *subject, "-out", f"{name}.crt")
+    """Make a self-signed authority."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    _signed(folder, name, subject, [x509.KeyUsage(True, False, True, False, False, True, False, False, False)])
 
 
 def _certificate(folder: Path, wanted: Certificate) -> None:
-    """A leaf certificate with a new key."""
-    _key(folder, wanted.name)
-    lines = ["basicConstraints=CA:FALSE", "keyUsage=critical,digitalSignature,keyEncipherment",
-             f"extendedKeyUsage={wanted.usage}"]  # fmt: skip
-    if wanted.names:
-        lines.append(f"subjectAltName={','.join(wanted.names)}")
-    extensions, request = folder / f"{wanted.name}.ext", folder / f"{wanted.name}.csr"
-    extensions.write_text("\n".join(lines))
-    _openssl(folder, "req", "-new", "-key", f"{wanted.name}.key", "-subj", wanted.subject, "-out", request.name)
-    _openssl(folder, "x509", "-req", "-in", request.name, "-CA", f"{wanted.authority}.crt", "-CAkey",
-             f"{wanted.authority}.key", "-CAcreateserial", "-days", str(DAYS), "-extfile", extensions.name,
-             "-out", f"{wanted.name}.crt")  # fmt: skip
-    extensions.unlink()
-    request.unlink()
+    """Make a leaf certificate with a new key."""
+    parts = [part.partition("=") for part in wanted.subject.split("/")[1:]]
+    subject = x509.Name([x509.NameAttribute(ATTRIBUTES[name], value) for name, _, value in parts])
+    usage = x509.ExtendedKeyUsage([USAGES[name] for name in wanted.usage.split(",")])
+    extensions: list[x509.ExtensionType] = [
+        x509.KeyUsage(True, False, True, False, False, False, False, False, False),
+        usage,
+    ]
+    names = [_name(*text.split(":", 1)) for text in wanted.names]
+    extensions += [x509.SubjectAlternativeName(names)] if names else []
+    _signed(folder, wanted.name, subject, extensions, wanted.authority)
+
+
+def _name(kind: str, value: str) -> x509.GeneralName:
+    return x509.DNSName(value) if kind == "DNS" else x509.IPAddress(ip_address(value))
+
+
+def _signed(
+    folder: Path, name: str, subject: x509.Name, extensions: list[x509.ExtensionType], authority: str | None = None
+) -> None:
+    """Write a certificate of a new key, signed by the authority, or by itself: then it is one."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    issuer, signing = subject, key
+    if authority is not None:
+        issuer = x509.load_pem_x509_certificate((folder / f"{authority}.crt").read_bytes()).subject
+        loaded = serialization.load_pem_private_key((folder / f"{authority}.key").read_bytes(), None)
+        signing = cast("ec.EllipticCurvePrivateKey", loaded)
+    now = datetime.now(UTC)
+    built = x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
+    built = built.not_valid_before(now).not_valid_after(now + timedelta(days=DAYS))
+    extensions = [
+        x509.BasicConstraints(ca=authority is None, path_length=None),
+        x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()),
+        *extensions,
+    ]
+    for each in extensions:
+        critical = isinstance(each, x509.KeyUsage) or (isinstance(each, x509.BasicConstraints) and each.ca)
+        built = built.add_extension(each, critical=critical)
+    _private(folder / f"{name}.key", _pem(key, PrivateFormat.TraditionalOpenSSL))
+    (folder / f"{name}.crt").write_bytes(built.sign(signing, hashes.SHA256()).public_bytes(Encoding.PEM))

@@ -1,17 +1,16 @@
-"""What runs of the cluster, asked from its processes, its API server and containerd."""
+"""Which parts of the cluster run, according to its processes, its API server and containerd."""
 
 from __future__ import annotations
 
-import http.client
 import json
 import subprocess
 
 from localstack.cluster.containerd import Ctr
 from localstack.cluster.layout import NODE, Layout
-from localstack.daemons import Daemon
-from localstack.home import Home
+from localstack.daemons import Daemon, answers
+from localstack.home import Home, external_context
+from localstack.process import ask
 from localstack.toolchain import builds
-from localstack.toolchain.tools import external_context
 from localstack.toolchain.versions import versions
 
 PROCESSES = (
@@ -27,7 +26,7 @@ PROCESSES = (
 
 def layout(home: Home) -> Layout:
     """The cluster's layout with the binaries of the current pins."""
-    return Layout.of(home, builds.folder(home, versions().build("kubernetes")))
+    return Layout(home, builds.folder(home, versions().build("kubernetes")))
 
 
 def daemons(home: Home) -> dict[str, Daemon]:
@@ -40,9 +39,7 @@ def kubectl(home: Home, *words: str, input: str | None = None) -> subprocess.Com
     """Run kubectl against the cluster in use; the caller judges the exit code."""
     context = external_context()
     target = ["--kubeconfig", str(home.kubeconfig)] if context is None else ["--context", context]
-    return subprocess.run(
-        [home.bin / "kubectl", *target, *words], input=input, capture_output=True, text=True, check=False
-    )
+    return ask([home.bin / "kubectl", *target, *words], input=input)
 
 
 def running(home: Home) -> bool:
@@ -55,19 +52,7 @@ def running(home: Home) -> bool:
 def node_ready(home: Home) -> bool:
     """Whether the kubelet is healthy and the node reports Ready."""
     path = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
-    return _kubelet_healthy() and kubectl(home, "get", "node", NODE, "-o", path).stdout == "True"
-
-
-def _kubelet_healthy() -> bool:
-    """Whether the kubelet's health address, on loopback, says ok."""
-    connection = http.client.HTTPConnection("127.0.0.1", 10248, timeout=2)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    return answers("127.0.0.1", 10248, "/healthz") and kubectl(home, "get", "node", NODE, "-o", path).stdout == "True"
 
 
 def reported_running(pods: str) -> set[str]:

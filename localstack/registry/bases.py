@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import http.client
-import json
+import contextlib
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from components.images import bases, registry
+from localstack.console import Console, Step
+from localstack.errors import LocalError
 from localstack.home import Home
 from localstack.images import ImageConfig, layer, write_archive
 from localstack.mounts import unmount_below
-from localstack.registry.server import ADDRESS, HOST, PORT
-from localstack.reporting import Console, LocalError, Step
+from localstack.process import ask
+from localstack.registry.server import ADDRESS
 from localstack.toolchain.golang import go_root
 from localstack.toolchain.versions import Base, versions
 
 KEY_LABEL = "io.headwater.base.key"
 PROBE_S = 6
-MANIFEST_TYPES = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 
 
 def local_reference(base: Base) -> str:
@@ -30,9 +31,30 @@ def local_reference(base: Base) -> str:
 
 
 def base_arguments(home: Home) -> dict[str, str]:
-    """Build arguments of the Dockerfiles, as {"PYTHON_IMAGE": reference}: public images or the local stand-ins."""
-    public = source(home) == "public"
-    return {base.argument: base.public if public else local_reference(base) for base in versions().bases}
+    """Build arguments of the Dockerfiles, as {"PYTHON_IMAGE": host/name@sha256:…}: the public images or the stand-ins.
+
+    Raises LocalError when a stand-in is not there.
+    """
+    if source(home) == "public":
+        return {argument: base.reference for argument, base in bases.read().items()}
+    return {base.argument: _by_digest(base) for base in versions().bases}
+
+
+def _by_digest(base: Base) -> str:
+    name, _, tag = base.public.partition(":")
+    with _answering():
+        digest = registry.digest_of(ADDRESS, f"base/{name}", tag, insecure=True)
+    if digest is None:
+        raise LocalError(f"the registry at {ADDRESS} has no base/{base.public}: `make up` makes it")
+    return f"{ADDRESS}/base/{name}@{digest}"
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LocalError(f"the registry at {ADDRESS} does not answer ({error}): `make up` starts it") from error
 
 
 def source(home: Home) -> str:
@@ -53,12 +75,9 @@ def source(home: Home) -> str:
 def public_registry_answers(image: str) -> bool:
     """Whether the manifest of a public image can be had within a few seconds."""
     try:
-        probe = subprocess.run(
-            ["skopeo", "inspect", "--raw", f"docker://{image}"], capture_output=True, timeout=PROBE_S, check=False
-        )
+        return ask(["skopeo", "inspect", "--raw", f"docker://{image}"], timeout=PROBE_S).returncode == 0
     except subprocess.TimeoutExpired:
         return False
-    return probe.returncode == 0
 
 
 def ensure_bases(home: Home, console: Console) -> None:
@@ -79,31 +98,9 @@ def ensure_bases(home: Home, console: Console) -> None:
 def served_key(base: Base) -> str | None:
     """The key that the served stand-in was made with, or None when there is none."""
     name, _, tag = base.public.partition(":")
-    manifest = _get(f"/v2/base/{name}/manifests/{tag}")
-    if manifest is None:
-        return None
-    config = _get(f"/v2/base/{name}/blobs/{json.loads(manifest)['config']['digest']}")
-    if config is None:
-        return None
-    labels = json.loads(config)["config"].get("Labels") or {}
-    key = labels.get(KEY_LABEL)
-    return key if isinstance(key, str) else None
-
-
-def _get(path: str) -> bytes | None:
-    """Body of a document of the registry, None where it has none; raises LocalError when it does not answer."""
-    connection = http.client.HTTPConnection(HOST, PORT, timeout=10)
-    try:
-        connection.request("GET", path, headers={"Accept": MANIFEST_TYPES})
-        response = connection.getresponse()
-        body = response.read()
-    except OSError as error:
-        raise LocalError(
-            f"the registry at {ADDRESS} does not answer ({error}): `python -m localstack.registry up`"
-        ) from error
-    finally:
-        connection.close()
-    return body if response.status == 200 else None
+    with _answering():
+        labels = registry.labels_of(ADDRESS, f"base/{name}", tag, insecure=True)
+    return None if labels is None else labels.get(KEY_LABEL)
 
 
 def bootstrap_command(base: Base, target: Path) -> list[str]:

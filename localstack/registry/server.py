@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import shutil
-import time
 
+from localstack import daemons
+from localstack.console import Console
 from localstack.daemons import Daemon
+from localstack.errors import LocalError
 from localstack.home import Home
-from localstack.reporting import Console, LocalError
 
 HOST = "127.0.0.1"
 PORT = 5000
@@ -41,14 +41,7 @@ def daemon(home: Home) -> Daemon:
 
 def answers(timeout_s: float = 2) -> bool:
     """Whether a registry answers at the address."""
-    connection = http.client.HTTPConnection(HOST, PORT, timeout=timeout_s)
-    try:
-        connection.request("GET", "/v2/")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    return daemons.answers(HOST, PORT, "/v2/", timeout_s)
 
 
 def running(home: Home) -> bool:
@@ -67,18 +60,12 @@ def up(home: Home, console: Console) -> None:
             raise LocalError(f"port {PORT} on {HOST} is taken by another registry: stop it (`ss -ltnp`), then go on")
         binary = shutil.which("docker-registry", path=home.environment()["PATH"])
         if binary is None:
-            raise LocalError("docker-registry is missing: `python -m localstack.toolchain` installs it")
+            raise LocalError("docker-registry is missing: `make up` installs it")
         home.create()
         config = home.registry / "config.json"
         config.write_text(render_config(home))
         process.start([binary, "serve", config])
-        deadline = time.monotonic() + READY_S
-        while not answers():
-            if not process.alive():
-                raise LocalError(f"the registry ended at its start, log {process.log}:\n{process.tail()}")
-            if time.monotonic() > deadline:
-                raise LocalError(f"the registry does not answer at {ADDRESS} after {READY_S} s, log {process.log}")
-            time.sleep(0.1)
+        process.wait("the registry", ADDRESS, answers, READY_S)
         step.update(f"answers at {ADDRESS}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localstack.toolchain.packages import installed_by_us, undo_command
-from localstack.toolchain.tools import Item, ensure, external_context, plan
+from localstack.toolchain.packages import installed_by_us
+from localstack.toolchain.tools import Item, ensure, plan
 
-__all__ = ["Item", "ensure", "external_context", "installed_by_us", "plan", "undo_command"]
+__all__ = ["Item", "ensure", "installed_by_us", "plan"]

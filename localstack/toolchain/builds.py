@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from localstack.console import Step
 from localstack.home import Home
-from localstack.reporting import LocalError, Step
+from localstack.process import output
 from localstack.toolchain.golang import ensure_go, go_environment, go_root
 from localstack.toolchain.versions import MODULES, Build, versions
 
@@ -64,12 +64,8 @@ def _module_folder(go: Path, module: str, cwd: Path, environment: Mapping[str, s
     """Folder of a module's verified sources in the module cache, fetched if needed."""
     # `go mod download` of a module that go.mod requires checks it against go.sum.
     for command in (["mod", "download", module], ["list", "-m", "-f", "{{.Dir}}", module]):
-        reply = subprocess.run(
-            [go, *command], cwd=cwd, env=dict(environment), capture_output=True, text=True, check=False
-        )
-        if reply.returncode != 0:
-            raise LocalError(f"`go {' '.join(command)}` failed: {reply.stderr.strip()}")
-    return Path(reply.stdout.strip())
+        printed = output([go, *command], failure=f"`go {' '.join(command)}` failed", cwd=cwd, env=environment)
+    return Path(printed.strip())
 
 
 def _copy(source: Path, names: tuple[str, ...], target: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from localstack.console import Step
+from localstack.errors import LocalError
 from localstack.home import Home
-from localstack.reporting import LocalError, Step
+from localstack.process import ask, output
 from localstack.toolchain.versions import Go, versions
 
 
@@ -51,10 +52,7 @@ def find_go(home: Home) -> Path | None:
     for candidate in candidates:
         if candidate is None or not Path(candidate).exists():
             continue
-        reply = subprocess.run(
-            [candidate, "version"], capture_output=True, text=True, check=False,
-            env=dict(os.environ) | {"GOTOOLCHAIN": "local"},
-        )  # fmt: skip
+        reply = ask([candidate, "version"], env=dict(os.environ) | {"GOTOOLCHAIN": "local"})
         if reply.returncode == 0 and parse_version(reply.stdout) >= parse_version(versions().go.minimum):
             return Path(candidate)
     return None
@@ -95,12 +93,8 @@ def ensure_go(home: Home, step: Step) -> Path:
 def go_root(home: Home, step: Step) -> Path:
     """Folder of the pinned tool chain (fetched and verified by Go itself when it is not there yet)."""
     go = ensure_go(home, step)
-    reply = subprocess.run(
-        [go, "env", "GOROOT", "GOVERSION"], capture_output=True, text=True, check=False, env=go_environment(home)
-    )
-    if reply.returncode != 0:
-        raise LocalError(f"`{go} env` cannot fetch Go {versions().go.version}: {reply.stderr.strip()}")
-    root, version = reply.stdout.split()
+    failure = f"`{go} env` cannot fetch Go {versions().go.version}"
+    root, version = output([go, "env", "GOROOT", "GOVERSION"], failure=failure, env=go_environment(home)).split()
     if version != f"go{versions().go.version}":
         raise LocalError(f"{go} is {version}, wanted go{versions().go.version}: unset GOTOOLCHAIN in `go env`")
     return Path(root)

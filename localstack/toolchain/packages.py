@@ -1,16 +1,17 @@
-"""Debian packages: installs what is missing and remembers what it added to the machine."""
+"""Debian packages: installs missing ones and remembers which it added to the machine."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from localstack.console import Step
+from localstack.errors import LocalError
 from localstack.home import Home
-from localstack.reporting import LocalError, Step
+from localstack.process import output
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_TEXT = "#!/bin/sh\n# Packages of Headwater start no service of their own.\nexit 101\n"
@@ -37,12 +38,6 @@ def installed_by_us(home: Home) -> tuple[str, ...]:
     """Packages that `install` added to the machine, with their dependencies."""
     record = installed_file(home)
     return tuple(record.read_text().split()) if record.exists() else ()
-
-
-def undo_command(home: Home) -> str | None:
-    """The command that takes the added packages away again, or None when none was added."""
-    added = installed_by_us(home)
-    return f"apt-get purge {' '.join(added)}" if added else None
 
 
 def install(home: Home, wanted: Mapping[str, str], step: Step) -> None:
@@ -81,10 +76,8 @@ def install(home: Home, wanted: Mapping[str, str], step: Step) -> None:
 
 def _installed() -> tuple[str, ...]:
     """All packages that are installed on the machine."""
-    reply = subprocess.run(
-        ["dpkg-query", "-f", "${db:Status-Abbrev} ${Package}\n", "-W"], capture_output=True, text=True, check=True
-    )
-    return tuple(line.split()[-1] for line in reply.stdout.splitlines() if line.startswith("ii"))
+    listed = output(["dpkg-query", "-f", "${db:Status-Abbrev} ${Package}\n", "-W"])
+    return tuple(line.split()[-1] for line in listed.splitlines() if line.startswith("ii"))
 
 
 @contextmanager

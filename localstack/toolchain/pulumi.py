@@ -1,14 +1,15 @@
-"""Pulumi: the official CLI where the machine has one, else the built one; and its Kubernetes provider plugin."""
+"""Pulumi: the official CLI if the machine has one, else a built one; and its Kubernetes provider plugin."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
+from localstack.console import Step
+from localstack.errors import LocalError, StepFailed
 from localstack.home import Home
-from localstack.reporting import LocalError, Step, StepFailed
+from localstack.process import ask
 from localstack.toolchain import builds
 from localstack.toolchain.golang import parse_version
 from localstack.toolchain.versions import versions
@@ -32,7 +33,7 @@ def official_cli(home: Home) -> Path | None:
     cli = Path(found).resolve()
     if not (cli.parent / HOST).exists() and shutil.which(HOST, path=path) is None:
         return None
-    reply = subprocess.run([cli, "version"], capture_output=True, text=True, check=False, env=home.environment())
+    reply = ask([cli, "version"], env=home.environment())
     new_enough = parse_version(reply.stdout) >= parse_version(versions().pulumi.minimum)
     return cli if reply.returncode == 0 and new_enough else None
 

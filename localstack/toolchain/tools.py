@@ -1,4 +1,4 @@
-"""What the local platform needs on this machine: says what is missing (`plan`), and gets it (`ensure`)."""
+"""The tools that the local platform needs on this machine: lists missing ones (`plan`), installs them (`ensure`)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from localstack.home import Home
-from localstack.reporting import Console
+from localstack.console import Console
+from localstack.home import Home, external_context
 from localstack.toolchain import builds, packages, pulumi
 from localstack.toolchain.golang import compile_cache, find_go
 from localstack.toolchain.versions import Build, versions
@@ -27,11 +27,6 @@ class Item:
     action: str
     download_mb: int = 0
     estimate_s: float = 0
-
-
-def external_context() -> str | None:
-    """The kubeconfig context of a cluster that is there already ($HEADWATER_KUBE_CONTEXT), or None."""
-    return os.environ.get("HEADWATER_KUBE_CONTEXT")
 
 
 def wanted_packages() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Reads versions.toml, the one place of the local pins, into typed data."""
+"""Reads versions.toml, the only file with local pins, into typed data."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from components.images.bases import read as read_bases
 
 HERE = Path(__file__).parent
 MODULES = HERE / "modules"
@@ -79,7 +81,10 @@ class Build:
 
 @dataclass(frozen=True)
 class Base:
-    """One stand-in for a public base image: a Debian suite, packages, hooks of mmdebstrap, how it runs."""
+    """One stand-in for a public base image: a Debian suite, packages, hooks of mmdebstrap, how it runs.
+
+    public: the last part of the public image's name, with its tag, from pipeline_code/bases.toml.
+    """
 
     name: str
     argument: str
@@ -121,6 +126,8 @@ class Versions:
 def parse(text: str) -> Versions:
     """Parse versions.toml; an unknown or missing key raises TypeError or KeyError with its name."""
     document = tomllib.loads(text)
+    public = {argument: base.name for argument, base in read_bases().items()}
+    stand_ins = {name: {**table, "public": public[table["argument"]]} for name, table in document["bases"].items()}
     return Versions(
         go=Go(**_frozen(document["go"])),
         pulumi=Pulumi(**_frozen(document["pulumi"])),
@@ -130,7 +137,7 @@ def parse(text: str) -> Versions:
         image_packages=document["packages"]["images"],
         cluster_packages=document["packages"]["cluster"],
         system_images=document["system_images"],
-        bases=tuple(Base(name=name, **_frozen(table)) for name, table in document["bases"].items()),
+        bases=tuple(Base(name=name, **_frozen(table)) for name, table in stand_ins.items()),
     )
 
 

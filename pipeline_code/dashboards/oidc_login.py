@@ -1,8 +1,9 @@
-"""Log in at an identity provider (OpenID Connect), with roles by the provider's groups.
+"""Login at an identity provider (OpenID Connect), with roles from the provider's groups.
 
 Environment: SUPERSET_OIDC_ISSUER, SUPERSET_OIDC_CLIENT, SUPERSET_OIDC_SECRET, SUPERSET_OIDC_SCOPES (words),
-SUPERSET_OIDC_GROUPS_CLAIM, SUPERSET_OIDC_ROLES (JSON, group → admin, editor or viewer). None of them: no such login.
-A user in no group that has a role is refused; who is in several has all their roles. Roles follow at each login.
+SUPERSET_OIDC_GROUPS_CLAIM, SUPERSET_OIDC_ROLES (JSON, group → admin, editor or viewer). Without them there is no such
+login. A user in no group that has a role is refused; a user in several groups has all their roles. Roles are set at
+each login.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Where Superset keeps what several of its processes share: a Redis for answers, limits, and the queue of queries.
+"""Where Superset keeps data that several of its processes share: a Redis for results, limits, and the queue of queries.
 
 Environment: SUPERSET_CACHE_HOST, SUPERSET_CACHE_PORT, SUPERSET_CACHE_PASSWORD (letters and digits, so a URL needs no
 quoting); SUPERSET_WORKERS, how many queries of SQL Lab the workers run at once: with 0 the web server runs them.

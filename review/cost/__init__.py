@@ -1,1 +1,1 @@
-"""The month's bill, estimated from a stack's own resources and a table of list prices."""
+"""The monthly cost, estimated from a stack's own resources and a table of list prices."""

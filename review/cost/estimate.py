@@ -1,4 +1,4 @@
-"""Prices a stack's resources for a month: one line a resource and part, and what has no price."""
+"""The monthly price of a stack's resources: one line for each part of a resource, and a list of what has no price."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from review.cost.parts import FREE, FREE_SERVICES, RULES, Part, Unpriced
 from review.cost.tables import Prices, Usage
 from review.resources import Resource
+
+CLUSTER = "aws:eks/cluster:Cluster"
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A month. unpriced: what costs money and has no price here, each with the reason. free: how many cost nothing."""
+    """A month. unpriced: what costs money and has no price here, each with the reason. free: how many cost nothing.
+
+    nodes: what Auto Mode starts for the pods, in words. waiting: pods that no node holds, and that have no price.
+    """
 
     lines: tuple[Line, ...]
     unpriced: tuple[str, ...] = ()
     free: int = 0
+    nodes: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
 
     @property
     def total(self) -> float:
@@ -46,6 +53,13 @@ def estimate(resources: Sequence[Resource], prices: Prices, usage: Usage) -> Est
     lines: list[Line] = []
     unpriced: list[str] = []
     free = 0
+    told: list[str] = []
+    waiting: tuple[str, ...] = ()
+    for cluster in (each for each in resources if each.type == CLUSTER and each.at("computeConfig", "enabled") is True):
+        try:
+            told, waiting = _nodes(cluster, resources, prices, usage, lines)
+        except Unpriced as error:
+            unpriced.append(f"{cluster.label}: {error}")
     for resource in resources:
         rule = RULES.get(resource.type)
         if rule is None:
@@ -60,7 +74,21 @@ def estimate(resources: Sequence[Resource], prices: Prices, usage: Usage) -> Est
         except Unpriced as error:
             unpriced.append(f"{resource.label}: {error}")
     lines.sort(key=lambda line: (-line.usd, line.resource.type, line.resource.name, line.what))
-    return Estimate(tuple(lines), tuple(sorted(unpriced)), free)
+    return Estimate(tuple(lines), tuple(sorted(unpriced)), free, tuple(told), waiting)
+
+
+def _nodes(
+    cluster: Resource, resources: Sequence[Resource], prices: Prices, usage: Usage, lines: list[Line]
+) -> tuple[list[str], tuple[str, ...]]:
+    """Add the lines of a cluster's nodes; return which pods are on which, and which on none. Raises Unpriced."""
+    # Imported here: the settings' library, which knows the nodes' sizes, takes half a second to load.
+    from review.cost import nodes
+
+    found = nodes.planned(resources, prices)
+    if found is None:
+        raise Unpriced("its nodes follow from node pools and pods, and no node pool is listed")
+    lines += [Line(cluster, part.what, _cost(part, prices)) for part in nodes.parts(found, usage)]
+    return nodes.screen(found, prices, usage), found.most.waiting
 
 
 def _cost(part: Part, prices: Prices) -> float:

@@ -1,4 +1,4 @@
-"""What each type of resource is billed for, as quantities; what the quantities cost is in prices.yaml."""
+"""The quantities that each type of resource is billed for; the prices of the quantities are in prices.yaml."""
 
 from __future__ import annotations
 
@@ -49,27 +49,10 @@ def _number(resource: Resource, *path: str, default: float | None = None) -> flo
 
 
 def _cluster(resource: Resource, usage: Usage) -> Parts:
+    # Its nodes are worked out from all pods: review/nodes.py.
     yield Part("eks.cluster", usage.hours, "control plane")
     if resource.at("computeConfig", "enabled") is not True:
         raise Unpriced("its nodes are not Auto Mode's, and no node group is priced")
-    # Auto Mode's nodes are nobody's resources: they come and go with the pods.
-    price = f"ec2.{usage.node_type}"
-    spot = 1 - usage.spot_discount
-    # One node stays while the stack sleeps, for the cluster's own pods.
-    staying = min(1.0, usage.on_demand_nodes)
-    on_demand = staying + (usage.on_demand_nodes - staying) * usage.awake
-    spot_nodes = usage.spot_nodes * usage.awake
-    often = _often(usage)
-    yield Part(price, on_demand * usage.hours, f"{usage.on_demand_nodes:g} x {usage.node_type} on demand{often}")
-    yield Part(
-        price,
-        spot_nodes * usage.hours * spot,
-        f"{usage.spot_nodes:g} x {usage.node_type} spot, {usage.spot_discount:.0%} off{often}",
-    )
-    nodes = on_demand + spot_nodes
-    yield Part(price, nodes * usage.hours, "Auto Mode's fee, a part of the on-demand price", times="eks.auto_mode")
-    disk = nodes * usage.node_disk_gb
-    yield Part("ebs.gp3", disk, f"nodes' disks, {disk:,.0f} GB")
 
 
 def _often(usage: Usage) -> str:
@@ -84,6 +67,8 @@ def _database(resource: Resource, usage: Usage) -> Parts:
     where = "two zones" if zones == 2 else "one zone"
     yield Part(f"rds.{kind}", usage.hours * usage.awake * zones, f"{kind} in {where}{_often(usage)}")
     yield Part(f"rds.storage.{storage}", size * zones, f"{size:g} GB {storage} in {where}")
+    if resource.at("manageMasterUserPassword") is True:
+        yield Part("secretsmanager.secret", 1, "the master password's secret")
 
 
 def _endpoint(resource: Resource, usage: Usage) -> Parts:
@@ -95,10 +80,19 @@ def _endpoint(resource: Resource, usage: Usage) -> Parts:
     yield Part("vpc.interface_endpoint.data", usage.endpoint_gb, f"{usage.endpoint_gb:g} GB through it")
 
 
-def _bucket(_: Resource, usage: Usage) -> Parts:
-    yield Part("s3.standard", usage.bucket_gb, f"{usage.bucket_gb:g} GB")
-    yield Part("s3.requests.write", usage.bucket_writes / 1000, f"{usage.bucket_writes:,.0f} writes")
-    yield Part("s3.requests.read", usage.bucket_reads / 1000, f"{usage.bucket_reads:,.0f} reads")
+def _bucket(resource: Resource, usage: Usage) -> Parts:
+    size = usage.gb.get(resource.label, usage.bucket_gb)
+    # Requests go where the data is.
+    share = 1.0 if resource.label in usage.gb else 0.01
+    writes, reads = usage.bucket_writes * share, usage.bucket_reads * share
+    yield Part("s3.standard", size, f"{size:g} GB")
+    yield Part("s3.requests.write", writes / 1000, f"{writes:,.0f} writes")
+    yield Part("s3.requests.read", reads / 1000, f"{reads:,.0f} reads")
+
+
+def _logs(resource: Resource, usage: Usage) -> Parts:
+    size = usage.gb.get(resource.label, usage.log_gb)
+    yield Part("cloudwatch.logs", size, f"{size:g} GB taken in")
 
 
 def _nat(_: Resource, usage: Usage) -> Parts:
@@ -106,8 +100,12 @@ def _nat(_: Resource, usage: Usage) -> Parts:
     yield Part("vpc.nat_gateway.data", usage.nat_gb, f"{usage.nat_gb:g} GB through it")
 
 
-def _key(_: Resource, usage: Usage) -> Parts:
+def _key(resource: Resource, usage: Usage) -> Parts:
     yield Part("kms.key", 1, "the key")
+    if resource.at("enableKeyRotation") is True:
+        # Each year's version costs as much as the key, from the third on nothing.
+        rotated = min(usage.key_rotations, 2)
+        yield Part("kms.key", rotated, f"{rotated:g} older versions")
     yield Part("kms.requests", usage.kms_requests / 10_000, f"{usage.kms_requests:,.0f} requests")
 
 
@@ -188,9 +186,7 @@ RULES: Mapping[str, Callable[[Resource, Usage], Parts]] = {
     "aws:ecr/repository:Repository": lambda _, usage: iter(
         (Part("ecr.storage", usage.repository_gb, f"{usage.repository_gb:g} GB of images"),)
     ),
-    "aws:cloudwatch/logGroup:LogGroup": lambda _, usage: iter(
-        (Part("cloudwatch.logs", usage.log_gb, f"{usage.log_gb:g} GB taken in"),)
-    ),
+    "aws:cloudwatch/logGroup:LogGroup": _logs,
     "aws:cloudwatch/metricAlarm:MetricAlarm": _monthly("cloudwatch.alarm", "the alarm"),
     "aws:cloudwatch/dashboard:Dashboard": _dashboard,
     "aws:eks/addon:Addon": _add_on,

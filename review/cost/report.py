@@ -1,4 +1,4 @@
-"""Says an estimate: as a table for a terminal, as one line for a comment."""
+"""Shows an estimate: as a table for a terminal, as one line for a comment."""
 
 from __future__ import annotations
 
@@ -30,8 +30,11 @@ def assumptions(stack: str, config: Mapping[str, str]) -> Usage:
     return replace(usage(stack), awake=Schedule.model_validate(schedule).share_awake)
 
 
-def of_stack(stack: str) -> str:
-    """Return the month of a stack as text, from what its program registers. Raises ProgramError, ValueError."""
+def of_stack(stack: str) -> tuple[str, str | None]:
+    """Return the month of a stack as text, from what its program registers, and what is wrong with it; None: nothing.
+
+    Raises ProgramError, ValueError.
+    """
     # Imported here: a preview's summary needs no Pulumi SDK, which takes a second to load.
     from review import program
 
@@ -39,9 +42,25 @@ def of_stack(stack: str) -> str:
     config = program.configuration(stack)
     where = region(config)
     if not on_aws(resources) or where is None:
-        return f"AWS bills nothing for {stack}: it costs what the machine costs that it runs on."
+        return f"AWS bills nothing for {stack}: it costs what the machine costs that it runs on.", None
     table, assumed = prices(where), assumptions(stack, config)
-    return screen(stack, estimate(resources, table, assumed), table, assumed)
+    month = estimate(resources, table, assumed)
+    return screen(stack, month, table, assumed), _missing(month)
+
+
+def _missing(month: Estimate) -> str | None:
+    reasons = []
+    if month.waiting:
+        # Imported here: the settings' library takes half a second to load.
+        from components.settings.packing import counted
+
+        reasons.append(
+            f"no node holds them: {counted(month.waiting)}; raise headwater:aws.cluster.nodes' cpu and disk, or lower "
+            "what these pods ask for or how many there may be"
+        )
+    if month.unpriced:
+        reasons.append(f"there is no price for {'; '.join(month.unpriced)}; add it to review/cost/prices.yaml")
+    return f"the sum is not whole, for {'. And '.join(reasons)}" if reasons else None
 
 
 def screen(stack: str, month: Estimate, table: Prices, assumed: Usage) -> str:
@@ -54,17 +73,26 @@ def screen(stack: str, month: Estimate, table: Prices, assumed: Usage) -> str:
     for label, each in sorted(parts.items(), key=lambda item: -sum(line.usd for line in item[1])):
         what = [line.what if len(each) == 1 else f"{line.usd:,.2f} {line.what}" for line in each]
         lines.append(f"{sum(line.usd for line in each):>10,.2f}  {label:<{width}}  {'; '.join(what)}")
-    lines += [f"{'─' * 10}", f"{month.total:>10,.2f}  in all", ""]
+    sum_of = "without what has no price" if month.unpriced or month.waiting else "in all"
+    lines += [f"{'─' * 10}", f"{month.total:>10,.2f}  {sum_of}", ""]
     if table.other is not None:
         lines.append(f"There is no table for {table.other}; prices differ from region to region, by 20 % and more.")
-    values = ", ".join(f"{name}={value:,}" if not isinstance(value, str) else f"{name}={value}"
-                       for name, value in asdict(assumed).items())  # fmt: skip
+    lines += month.nodes
+    values = ", ".join(f"{name}={_said(value)}" for name, value in asdict(assumed).items())
     lines.append(f"Assumed (review/cost/usage.yaml): {values}.")
     lines.append(f"{month.free} resources cost nothing.")
-    lines.append("Not in it: traffic to the internet and between zones, backups beyond the size of the disk, support.")
+    kept = ", nodes that a single pod keeps, also at night (Auto Mode ends only empty ones)" if month.nodes else ""
+    left_out = f"traffic to the internet and between zones, backups beyond the size of the disk, support{kept}"
+    lines.append(f"Not in it: {left_out}.")
     if month.unpriced:
         lines += [f"Not priced: {len(month.unpriced)}", *(f"  {each}" for each in month.unpriced)]
     return "\n".join(lines)
+
+
+def _said(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_said(each)}" for name, each in value.items()) + "}"
+    return f"{round(value, 3):,}" if isinstance(value, (int, float)) else str(value)
 
 
 def difference(stack: str, preview: Preview) -> str | None:
@@ -77,8 +105,10 @@ def difference(stack: str, preview: Preview) -> str | None:
     if where is None or preview.errors:
         return None
     table, assumed = prices(where), assumptions(stack, preview.config)
-    before = estimate([each.before for each in changed if each.before is not None], table, assumed)
-    after = estimate([each.resource for each in changed if each.operation != "delete"], table, assumed)
+    # The whole of it where it is listed: a pod's request changes the nodes, which follow from all pods together.
+    seen = preview.changes if preview.is_whole else changed
+    before = estimate([each.before for each in seen if each.before is not None], table, assumed)
+    after = estimate([each.resource for each in seen if each.operation != "delete"], table, assumed)
     unpriced = sorted({*before.unpriced, *after.unpriced})
     amount = after.total - before.total
     sign = "no change" if abs(amount) < _CENT else f"{'+' if amount > 0 else '−'}${abs(amount):,.2f} a month"  # noqa: RUF001

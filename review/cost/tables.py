@@ -1,4 +1,4 @@
-"""The tables that an estimate rests on: list prices, and how much is used."""
+"""The tables that an estimate uses: list prices, and the assumed usage."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Prices:
 
 @dataclass(frozen=True)
 class Usage:
-    """How much of the resources is used in a month; units are in the names, the rest in usage.yaml."""
+    """How much of the resources is used in a month; units are in the names, the rest in usage.yaml.
+
+    gb: in buckets and into log groups that have their own, by kind and name: `Bucket lake`.
+    """
 
     hours: float
-    node_type: str
-    on_demand_nodes: float
-    spot_nodes: float
+    busy: float
     spot_discount: float
-    node_disk_gb: float
     bucket_gb: float
     bucket_writes: float
     bucket_reads: float
@@ -45,9 +45,11 @@ class Usage:
     repository_gb: float
     log_gb: float
     kms_requests: float
+    key_rotations: float
     load_balancer_units: float
     observations_million: float
     metrics: float
+    gb: Mapping[str, float]
     awake: float = 1.0
 
 
@@ -73,6 +75,9 @@ def usage(stack: str, path: Path = USAGE) -> Usage:
         for name, value in values.items():
             if name not in allowed:
                 raise ValueError(f"{path.name} {entry}.{name} is not known; known: {', '.join(allowed)}")
-            if name != "node_type" and (not isinstance(value, (int, float)) or value < 0):
-                raise ValueError(f"{path.name} {entry}.{name}={value!r} must be a number, 0 or more")
-    return Usage(**{**table["default"], **table.get(stack, {})})
+            for each in value.values() if name == "gb" and isinstance(value, dict) else [value]:
+                if not isinstance(each, (int, float)) or each < 0:
+                    raise ValueError(f"{path.name} {entry}.{name}={value!r} must be a number, 0 or more")
+    own = table.get(stack, {})
+    sizes = {**table["default"].get("gb", {}), **own.get("gb", {})}
+    return Usage(**{**table["default"], **own, "gb": sizes})

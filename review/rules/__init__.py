@@ -1,1 +1,1 @@
-"""Rules that every stack keeps, as plain functions over its resources: no Pulumi is needed to run them."""
+"""Rules that every stack must follow, as plain functions over its resources: they run without Pulumi."""

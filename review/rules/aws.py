@@ -11,6 +11,7 @@ from review.rules.policies import NOT_PRINCIPAL, open_statements
 EVERYONE = {"0.0.0.0/0", "::/0"}
 BUCKETS = {"aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2"}
 BUCKET_POLICY = "aws:s3/bucketPolicy:BucketPolicy"
+CLUSTER = "aws:eks/cluster:Cluster"
 _ENCRYPTED = {
     "aws:rds/instance:Instance": "storageEncrypted",
     "aws:rds/cluster:Cluster": "storageEncrypted",
@@ -34,7 +35,7 @@ def encrypted_at_rest(resource: Resource) -> Iterator[Violation]:
     """Disks, databases, caches and a cluster's secrets are encrypted."""
     if resource.type in _ENCRYPTED:
         yield from must_be(resource, _ENCRYPTED[resource.type], True, "a copied disk must be worth nothing")
-    if resource.type == "aws:eks/cluster:Cluster" and resource.at("encryptionConfig") is None:
+    if resource.type == CLUSTER and resource.at("encryptionConfig") is None:
         yield Violation(resource, "encryptionConfig", None, "name a KMS key for resources ['secrets']")
     if resource.type == "kubernetes:storage.k8s.io/v1:StorageClass" and "ebs" in str(resource.at("provisioner")):
         yield from must_be(resource, "parameters.encrypted", "true", "volumes of the class hold data in the clear")
@@ -82,7 +83,7 @@ def _open_group(resource: Resource) -> Iterator[Violation]:
 
 
 def _open_cluster(resource: Resource) -> Iterator[Violation]:
-    if resource.type != "aws:eks/cluster:Cluster":
+    if resource.type != CLUSTER:
         return
     # Left out, both mean everyone: https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html
     public = resource.at("vpcConfig", "endpointPublicAccess")

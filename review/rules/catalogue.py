@@ -10,21 +10,21 @@ from typing import Any
 import yaml
 
 from review.resources import Resource
-from review.rules import aws, kubernetes, policies, serving, stack
+from review.rules import aws, policies, serving, stack, workloads
 from review.rules.base import Requirements, ResourceRule, StackRule, Violation
 
 RESOURCE_RULES = (
     ResourceRule("encrypted-at-rest", "What holds data encrypts it.", aws.encrypted_at_rest),
     ResourceRule("not-public", "Nothing answers the whole internet.", aws.not_public),
-    ResourceRule("services-not-public", "No Service is on the internet.", kubernetes.not_on_the_internet),
+    ResourceRule("services-not-public", "No Service is on the internet.", workloads.not_on_the_internet),
     ResourceRule("keys-rotate", "KMS keys rotate.", aws.keys_rotate),
     ResourceRule("no-wildcard-iam", "No wildcard of actions on every resource.", policies.no_wildcards),
     ResourceRule("roles-name-principals", "Roles name who may assume them.", policies.assumed_by_someone),
-    ResourceRule("images-by-digest", "Images are named by digest.", kubernetes.images_by_digest),
-    ResourceRule("limits-and-probes", "Workloads have limits and probes.", kubernetes.limited_and_probed),
+    ResourceRule("images-by-digest", "Images are named by digest.", workloads.images_by_digest),
+    ResourceRule("limits-and-probes", "Workloads have limits and probes.", workloads.limited_and_probed),
     ResourceRule("https-only", "Load balancers speak HTTPS, with present ciphers.", serving.https_only),
     ResourceRule("login-first", "Nothing from outside gets to a pod before a login.", serving.login_first),
-    ResourceRule("no-root", "Workloads have no privileges.", kubernetes.no_root),
+    ResourceRule("no-root", "Workloads have no privileges.", workloads.no_root),
 )
 STACK_RULES = (
     StackRule("buckets-guarded", "Buckets are encrypted, private and TLS only.", stack.buckets_are_guarded),

@@ -1,4 +1,4 @@
-"""Rules about what answers people from outside the cluster: TLS, and a login before anything else."""
+"""Rules about services that people use from outside the cluster: TLS, and a login before anything else."""
 
 from __future__ import annotations
 

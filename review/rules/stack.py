@@ -1,4 +1,4 @@
-"""Rules about how resources belong together: a bucket and its guards, tags by provider, protection by settings."""
+"""Rules about combinations of resources: a bucket and its protection, tags by provider, protection by settings."""
 
 from __future__ import annotations
 

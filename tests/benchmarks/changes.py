@@ -65,7 +65,7 @@ def ways(python: str, peers: Mapping[str, Path], running: Server, folder: Path) 
         "schema": "bench",
         "batch_config": {"encoding": {"format": "pipe"}, "storage": {"root": (folder / "pipes").as_uri()}},
     }  # fmt: skip
-    target = {"namespace": "headwater", "validate_records": False, "contracts": str(contracts.parent)}
+    target = {"namespace": "headwater", "contracts": str(contracts.parent)}
     for name, content in (("tap", tap), ("target", target), ("state", {})):
         (folder / f"{name}.json").write_text(json.dumps(content))
     own = [

@@ -132,7 +132,7 @@ def ways(python: str, peers: Mapping[str, Path], running: Server, folder: Path, 
     def pipe(name: str, **changes: Any) -> list[str]:
         config = {key: value for key, value in {**tap, **changes}.items() if value is not None}
         (folder / f"{name}-tap.json").write_text(json.dumps(config))
-        (folder / f"{name}-target.json").write_text(json.dumps({"namespace": name, "validate_records": False}))
+        (folder / f"{name}-target.json").write_text(json.dumps({"namespace": name}))
         command = (
             f"set -o pipefail; {python} -m tap_postgres_arrow.main --config {folder}/{name}-tap.json"
             f" | {python} -m target_iceberg.main --config {folder}/{name}-target.json"

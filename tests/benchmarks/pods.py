@@ -78,7 +78,7 @@ class Bench:
             "share": json.dumps(share), "share_database": self.running.uri(QUEUE),
         }  # fmt: skip
         (folder / "tap.json").write_text(json.dumps(tap))
-        (folder / "target.json").write_text(json.dumps({"namespace": namespace, "validate_records": False}))
+        (folder / "target.json").write_text(json.dumps({"namespace": namespace}))
         command = (
             f"echo $$ > {procs}; set -o pipefail; {self.python} -m tap_postgres_arrow.main --config {folder}/tap.json"
             f" | {self.python} -m target_iceberg.main --config {folder}/target.json"

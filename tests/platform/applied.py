@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from localstack.jobs import exit_code, from_cronjob
-from localstack.kube import NAMESPACES, Kube
-from localstack.platform_status import parse_workload, trouble
+from cli.platform.jobs import exit_code, from_cronjob
+from cli.platform.kube import Kube
+from cli.platform.status import parse_workload, trouble
 from tests.unit.components.conftest import Resource, plain
 
 # What Pulumi waits for before it goes on with what depends on it.
@@ -48,7 +48,7 @@ def repository(image: str) -> str:
 def running_images(kube: Kube) -> dict[str, str]:
     """Return the images of the running platform, by repository."""
     found: dict[str, str] = {}
-    for namespace in NAMESPACES:
+    for namespace in kube.platform.namespaces:
         for each in kube.get("deployments,statefulsets,cronjobs", namespace):
             spec = each["spec"]["jobTemplate"]["spec"] if each["kind"] == "CronJob" else each["spec"]
             images = [container["image"] for container in spec["template"]["spec"]["containers"]]

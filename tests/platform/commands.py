@@ -9,9 +9,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def headwater(*arguments: str, timeout: int = 900) -> str:
-    """Output of one `localstack/headwater` command; fails with its last lines."""
+    """Output of one `cli/headwater` command; fails with its last lines."""
     done = subprocess.run(
-        [ROOT / "localstack" / "headwater", *arguments],
+        [ROOT / "cli" / "headwater", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,

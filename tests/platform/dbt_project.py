@@ -59,8 +59,14 @@ class DbtProject:
 
 
 def contents(trino: Any, schema: str) -> dict[str, list[str]]:
-    """Return the tables of a schema with their columns."""
+    """Return the tables of a schema with their columns; none where the schema is not there.
+
+    A layer that no model is in (`snapshots`, at first) has no schema, and Trino fails when it is asked for columns of
+    a namespace that the catalog does not know.
+    """
     found: dict[str, list[str]] = {}
+    if not rows(trino, f"select 1 from information_schema.schemata where schema_name = '{schema}'"):
+        return found
     for table, column in rows(
         trino,
         "select c.table_name, c.column_name from information_schema.columns c join information_schema.tables t"

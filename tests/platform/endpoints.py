@@ -115,6 +115,10 @@ class Dagster:
 
     def run_job(self, job: str, timeout_s: float = 900) -> dict[str, Any]:
         """Launch the job, wait for its end and return the run; raises AssertionError unless it succeeds in time."""
+        return self.wait(self.launch(job), timeout_s)
+
+    def launch(self, job: str) -> str:
+        """Launch the job and return the run's id."""
         launched = self.query(
             "mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename"
             " ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }"
@@ -122,15 +126,45 @@ class Dagster:
             p={"selector": self.find_job(job), "runConfigData": {}},
         )["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", f"{job} was not launched: {launched}"
-        run_id = launched["run"]["runId"]
+        return str(launched["run"]["runId"])
+
+    def wait(self, run_id: str, timeout_s: float = 900) -> dict[str, Any]:
+        """Wait for the end of a run and return it; raises AssertionError unless it succeeds in time."""
         deadline = time.monotonic() + timeout_s
         while (run := self._run(run_id))["status"] not in TERMINAL:
             assert time.monotonic() < deadline, (
-                f"{job} {run_id} is {run['status']} after {timeout_s:.0f} s: {self.url}/runs/{run_id}"
+                f"run {run_id} is {run['status']} after {timeout_s:.0f} s: {self.url}/runs/{run_id}"
             )
             time.sleep(2)
-        assert run["status"] == "SUCCESS", f"{job} {run_id}: {run['status']}\n{self._errors(run_id)}"
+        assert run["status"] == "SUCCESS", f"run {run_id}: {run['status']}\n{self._errors(run_id)}"
         return run
+
+    def retry_of(self, run_id: str) -> str:
+        """Return the id of the run that Dagster made of a failed run by itself; raises LookupError before it did."""
+        runs = self.query(
+            "query($f: RunsFilter!) { runsOrError(filter: $f) { ... on Runs { results { runId } } } }",
+            f={"tags": [{"key": "dagster/parent_run_id", "value": run_id}]},
+        )["runsOrError"]["results"]
+        if not runs:
+            raise LookupError(f"nothing was made of run {run_id}, which is {self._run(run_id)['status']}")
+        return str(runs[0]["runId"])
+
+    def built(self, run_id: str) -> dict[str, bool]:
+        """Return the models that a run brought up to date (schema/name), and whether each was built for that."""
+        found = self.query(
+            "query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { __typename"
+            " ... on MaterializationEvent { assetKey { path } metadataEntries { label"
+            " ... on BoolMetadataEntry { boolValue } } } } } } }",
+            id=run_id,
+        )["logsForRun"]
+        events = [event for event in found["events"] if event["__typename"] == "MaterializationEvent"]
+        return {
+            "/".join(event["assetKey"]["path"]): not any(
+                entry["label"] == "built" and entry["boolValue"] is False for entry in event["metadataEntries"]
+            )
+            for event in events
+            if event["assetKey"]["path"][0] != "raw"
+        }
 
     def _run(self, run_id: str) -> dict[str, Any]:
         found = self.query(

@@ -17,12 +17,12 @@ import trino as trino_client
 import yaml
 from moto.server import ThreadedMotoServer
 
-from components.aws.glue import BUILT, LAYERS
+from cli.platform.endpoints import Endpoint
+from cli.platform.forward import port_forward
+from cli.platform.kube import Kube
+from components.lake import BUILT, LAYERS
 from localstack.cluster.layout import NODE_ADDRESS
-from localstack.endpoints import Endpoint
-from localstack.forward import port_forward
 from localstack.home import Home
-from localstack.kube import Kube, context
 from tests.pipeline.aws.emulated import Emulator, in_order
 from tests.unit.components.conftest import ROOT, Resource, run_program, stack_config
 
@@ -102,9 +102,10 @@ class Lake:
 @pytest.fixture(scope="module")
 def lake(home: Home) -> Iterator[Lake]:
     """The stack with the shop's rows loaded and the dbt project built once; nothing of it is left afterwards."""
-    if context() is not None:
+    kube = Kube.of(home, "dev")
+    if kube.platform.context is not None:
         pytest.skip(f"the emulator listens on {NODE_ADDRESS}, which a cluster elsewhere does not reach")
-    kube = Kube(home).require()
+    kube.require()
     # A line a request.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer(ip_address=NODE_ADDRESS, port=0, verbose=False)
@@ -123,7 +124,7 @@ def lake(home: Home) -> Iterator[Lake]:
         chosen = [each for each in resources if each.type.startswith("kubernetes:") and not LEFT_OUT.search(each.name)]
         cluster.make(chosen, images, READY_S)
         named = {each.name: manifest(each, images) for each in resources if each.type.startswith("kubernetes:")}
-        trino = Endpoint("trino", "trino", PLATFORM, 8080, 0, "/", "SQL")
+        trino = Endpoint("trino", PLATFORM, "http", "http")
         with port_forward(kube, trino) as local:
             connection = trino_client.dbapi.Connection(
                 host="127.0.0.1", port=local, user="tests", catalog="lake", request_timeout=120

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from localstack import image_venv
+from cli import image_venv
 from localstack.console import Console
 from localstack.home import Home
 

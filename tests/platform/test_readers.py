@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import subprocess
 import sys
@@ -27,26 +28,26 @@ SETTINGS = {
     "HEADWATER_READER_PODS": "8",
     "HEADWATER_SHARED_FROM_BYTES": "1",
 }
+SHARE = ROOT / "pipeline_code/ingestion/packages/tap-postgres/tap_postgres_arrow/share.py"
 HOLD = """
 create or replace function headwater_test_hold() returns trigger language plpgsql as $$ begin
-  for tries in 1..4000 loop
-    exit when new.number <> 0 or exists (select from headwater_piece
-                                         where share = new.share and number <> 0 and result is not null);
-    perform pg_sleep(0.05);
-  end loop;
+  -- The pod that leads has the lock of number -1; each of its sessions has the pod's address.
+  if inet_client_addr() in (
+    select client_addr from pg_stat_activity join pg_locks using (pid)
+    where locktype = 'advisory' and classid::bigint = hashtext(new.share)::bigint & 4294967295 and objid = 4294967295
+  ) then
+    for tries in 1..4000 loop
+      exit when exists (select from headwater_piece where share = new.share and result is not null);
+      perform pg_sleep(0.05);
+    end loop;
+  end if;
   return new;
 end $$;
-do $$ begin
-  if to_regclass('headwater_piece') is null then
-    raise notice 'watching';
-    loop exit when to_regclass('headwater_piece') is not null; perform pg_sleep(0.005); end loop;
-  end if;
-  create or replace trigger headwater_test_hold before update on headwater_piece
-    for each row execute function headwater_test_hold();
-  raise notice 'watching';
-end $$
+create or replace trigger headwater_test_hold before update on headwater_piece
+  for each row execute function headwater_test_hold();
+do $$ begin raise notice 'watching'; end $$
 """
-"""Keeps the run that leads from ending its first piece until the other pod has ended one: it would be done by then."""
+"""Keeps the pod that leads from ending a piece until the other has ended one: it could be done before that starts."""
 RELEASE = """
 drop trigger if exists headwater_test_hold on headwater_piece;
 drop function if exists headwater_test_hold
@@ -91,9 +92,10 @@ def test_two_pods_read_a_table_and_one_commits_it(
     try:
         assert hold.stdin is not None
         assert hold.stderr is not None
-        hold.stdin.write(f"{credentials}\n{HOLD};\n")
+        hold.stdin.write(f"{credentials}\n{tables()};\n{HOLD};\n")
         hold.stdin.close()
-        assert "watching" in (said := hold.stderr.readline()), said
+        said = hold.stderr.read()
+        assert "watching" in said, said
         leader = job(["--streams", STREAM, "--full-refresh"], SETTINGS)
         share = wait_for_share(environment, leader)
         reader = job(["--reads-for", share], SETTINGS)
@@ -111,6 +113,13 @@ def test_two_pods_read_a_table_and_one_commits_it(
     assert loaded == keys > 0
     assert files > 2, "a file a piece"
     assert snapshots == 1
+
+
+def tables() -> str:
+    """Return the statements that make the queue's tables: the trigger is there before a run makes them."""
+    found = re.search(r'_TABLES = """(.*?)"""', SHARE.read_text(), re.DOTALL)
+    assert found is not None, f"{SHARE} has no _TABLES any more"
+    return found[1]
 
 
 def wait_for_share(environment: dict[str, str], leader: str) -> str:

@@ -1,1 +1,1 @@
-"""Set Superset up from files: schema, roles, users, connection, datasets, charts, dashboards."""
+"""Sets Superset up from files: schema, roles, users, connection, datasets, charts, dashboards."""

@@ -1,18 +1,25 @@
-"""Which models can be built without which sources: a source that fails holds up only what is made of its streams."""
+"""Which models can be built without which sources: if a source fails, only models that read its streams wait."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 MODELS = frozenset({"model", "snapshot", "seed"})
+NO_TABLE = frozenset({"view", "ephemeral"})
 
 
 @dataclass(frozen=True)
 class Group:
-    """The models that are made of the same sources, with their tests. `select` is dbt's own selection of them."""
+    """The models that are made of the same sources, with their tests. `select` is dbt's own selection of them.
+
+    read, made: the tables, as SQL names them, that the models and tests read, and those that the models are. A view is
+    neither: what it reads is.
+    """
 
     sources: tuple[str, ...]
     select: str
+    read: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -48,10 +55,35 @@ def groups(manifest: Mapping[str, Any], source_of_table: Mapping[str, str]) -> l
     for test, model in sorted(tests.items()):
         if model is not None:
             chosen[made_of[model]].append(test)
-    return [
-        Group(tuple(sorted(sources)), " ".join(f"fqn:{'.'.join(nodes[key]['fqn'])}" for key in keys))
-        for sources, keys in sorted(chosen.items(), key=lambda each: (len(each[0]), sorted(each[0])))
-    ]
+    found = []
+    for sources, keys in sorted(chosen.items(), key=lambda each: (len(each[0]), sorted(each[0]))):
+        select = " ".join(f"fqn:{'.'.join(nodes[key]['fqn'])}" for key in keys)
+        made = _tables(manifest, keys)
+        read = _tables(manifest, _upstream(nodes, keys)) - made
+        found.append(Group(tuple(sorted(sources)), select, tuple(sorted(read)), tuple(sorted(made))))
+    return found
+
+
+def _upstream(nodes: Mapping[str, Any], keys: Iterable[str]) -> set[str]:
+    """Whatever the nodes are made of, at first or second hand: models and sources."""
+    found: set[str] = set()
+    waiting = list(keys)
+    while waiting:
+        reads = set(nodes.get(waiting.pop(), {}).get("depends_on", {}).get("nodes", [])) - found
+        found |= reads
+        waiting += reads
+    return found
+
+
+def _tables(manifest: Mapping[str, Any], keys: Iterable[str]) -> set[str]:
+    """Those of the models and sources that are tables."""
+    known = {**manifest["sources"], **manifest["nodes"]}
+    kinds = MODELS | {"source"}
+    return {
+        known[key]["relation_name"]
+        for key in keys
+        if known[key]["resource_type"] in kinds and known[key].get("config", {}).get("materialized") not in NO_TABLE
+    }
 
 
 def _about(test: Mapping[str, Any], models: set[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""What went wrong in a dbt run, out of its run_results.json."""
+"""What went wrong in a dbt run, read from its run_results.json."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""How Trino maintains a table, by what the table needs: statements, and which errors are worth another try.
-
-Nothing of Dagster is in here: the platform's tests run it on the real Trino.
-"""
+"""How Trino maintains a table, by what the table needs: statements, and after which errors to try again."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

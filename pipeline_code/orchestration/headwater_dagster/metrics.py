@@ -1,4 +1,4 @@
-"""What the pipeline tells CloudWatch about itself: names, units and dimensions, and the call that publishes them."""
+"""The metrics that the pipeline sends to CloudWatch: names, units and dimensions, and the call that publishes them."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,13 +1,8 @@
-"""Puts the platform's Deployments to sleep, and wakes them to what they were.
-
-`python -m headwater_dagster.sleep sleep` scales each to nothing and writes down how many pods it had; `… wake` brings
-them back. Both may be repeated. In the environment: HEADWATER_NAMESPACE, SLEEP_DEPLOYMENTS, names with spaces between,
-and SLEEP_MEMORY, the ConfigMap that remembers. The pod may do nothing else: it never sees what a Deployment runs.
-"""
+"""Scales the platform's Deployments to zero for sleep, and back to their numbers on waking."""
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 NOT_FOUND = 404
@@ -75,7 +70,13 @@ class KubernetesScales:
         self._core.patch_namespaced_config_map(self._memory, self._namespace, body)
 
 
-def sleep(scales: Scales, names: Sequence[str]) -> list[str]:
+def deployments(text: str) -> dict[str, int | None]:
+    """Return name → number of the settings, None where they leave it to an autoscaler, from `superset=2 workers`."""
+    pairs = (word.partition("=") for word in text.split())
+    return {name: int(number) if number else None for name, _, number in pairs}
+
+
+def sleep(scales: Scales, names: Iterable[str]) -> list[str]:
     """Scale the Deployments to nothing; return a line about each. What sleeps already keeps what is remembered of it.
 
     All numbers are written down before the first one is lost.
@@ -87,15 +88,18 @@ def sleep(scales: Scales, names: Sequence[str]) -> list[str]:
     return [f"{name}: {awake[name]} -> 0" if name in awake else f"{name}: asleep, or not there" for name in names]
 
 
-def wake(scales: Scales, names: Sequence[str]) -> list[str]:
-    """Scale the Deployments to what they had; return a line about each. What somebody woke before is left alone."""
+def wake(scales: Scales, wanted: Mapping[str, int | None]) -> list[str]:
+    """Scale the Deployments to what the settings say, or else to what they had; return a line about each.
+
+    What somebody woke before is left alone, unless it has fewer pods than the settings say.
+    """
     known, lines = scales.remembered(), []
-    for name in names:
+    for name, stated in wanted.items():
         found = scales.replicas(name)
-        if found == 0:
-            wanted = known.get(name, USUAL)
-            scales.scale(name, wanted)
-            lines.append(f"{name}: 0 -> {wanted}")
+        number = known.get(name, USUAL) if stated is None else stated
+        if found == 0 or (found is not None and stated is not None and found < stated):
+            scales.scale(name, number)
+            lines.append(f"{name}: {found} -> {number}")
         else:
             lines.append(f"{name}: {'not there' if found is None else 'awake'}")
     return lines
@@ -103,12 +107,12 @@ def wake(scales: Scales, names: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; return the exit status."""
-    commands = {"sleep": sleep, "wake": wake}
-    if len(arguments) != 1 or arguments[0] not in commands:
+    if len(arguments) != 1 or arguments[0] not in {"sleep", "wake"}:
         print("usage: python -m headwater_dagster.sleep sleep|wake", file=sys.stderr)
         return 2
     scales = KubernetesScales(os.environ["HEADWATER_NAMESPACE"], os.environ["SLEEP_MEMORY"])
-    for line in commands[arguments[0]](scales, os.environ["SLEEP_DEPLOYMENTS"].split()):
+    wanted = deployments(os.environ["SLEEP_DEPLOYMENTS"])
+    for line in sleep(scales, wanted) if arguments[0] == "sleep" else wake(scales, wanted):
         print(line, flush=True)
     return 0
 

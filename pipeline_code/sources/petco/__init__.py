@@ -1,1 +1,1 @@
-"""PetCo, the example company: its shop database, seeded and then written to, and stand-ins of the services it uses."""
+"""PetCo, the example company: fills its shop database and writes to it, and stands in for the services it uses."""

@@ -1,4 +1,4 @@
-"""From numpy to Arrow columns, without a Python object a row."""
+"""From numpy to Arrow columns, without a Python object for each row."""
 
 import numpy as np
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""The customers: who they are and when they came, with the dirt that typed data has."""
+"""The customers: who they are and when they came, with the errors of data that people type."""
 
 import unicodedata
 from dataclasses import dataclass

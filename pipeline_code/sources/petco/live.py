@@ -1,4 +1,4 @@
-"""Goes on writing to the shop as its customers would, until told to stop."""
+"""Keeps writing to the shop as its customers would, until told to stop."""
 
 import signal
 import threading

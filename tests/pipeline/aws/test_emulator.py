@@ -13,8 +13,8 @@ from localstack.aws import emulator
 from localstack.aws.emulator import Address
 from localstack.cluster.layout import NODE_ADDRESS
 from localstack.console import Console
+from localstack.errors import LocalError, StepFailed
 from localstack.home import Home
-from localstack.reporting import LocalError, StepFailed
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
-from localstack import image_venv
+from cli import image_venv
 from localstack.console import Console
 from localstack.home import Home
 from tests.pipeline.aws.emulated import Emulator, in_order
@@ -131,7 +131,9 @@ def ingestion(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingestion]:
         given = {name: value.replace(registered, endpoint) for name, value in container_environment(resources).items()}
         assert endpoint in given.values()
         # Nothing of this process's environment: credentials or a region in it would hide what the container lacks.
-        packages = os.pathsep.join(str(PACKAGES / name) for name in ("target-iceberg", "headwater-contracts"))
+        packages = os.pathsep.join(
+            str(PACKAGES / name) for name in ("target-iceberg", "headwater-contracts", "headwater-singer")
+        )
         own = {"PATH": os.environ["PATH"], "PYTHONPATH": packages, "PYTHONDONTWRITEBYTECODE": "1"}
         own["HOME"] = str(tmp_path_factory.mktemp("home"))
         yield Ingestion(python, own | given, aws)

@@ -8,11 +8,8 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from tests.pipeline.aws import emulated_serving
 from tests.pipeline.aws.emulated import Emulator, in_order
 from tests.unit.components.served import SECRETS, served_program
-
-assert emulated_serving.HANDLERS
 
 
 @pytest.fixture(scope="module")

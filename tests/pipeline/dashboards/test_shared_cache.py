@@ -39,7 +39,8 @@ def test_a_full_cache_loses_answers_and_no_query(cache: int) -> None:
     for number in range(40):
         client.set(f"answer-{number}", b"x" * 1_000_000, ex=600)
     assert client.lrange("queue", 0, -1) == [b"a query that somebody waits for"]
-    assert client.get("answer-0") is None
+    # Which of the older ones go is chance: Redis looks at a sample of them.
+    assert client.exists(*(f"answer-{number}" for number in range(40))) < 20
     assert client.get("answer-39") is not None
     client.flushall()
 

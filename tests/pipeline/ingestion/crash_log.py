@@ -57,7 +57,6 @@ class Log:
         target = {
             "catalog": self.shop.lake,
             "namespace": self.shop.namespace,
-            "validate_records": False,
             "contracts": contracts(
                 self.shop.folder / self.write, **dict.fromkeys(STREAMS, f"key: [id]\nwrite: {self.write}")
             ),

@@ -104,9 +104,8 @@ def run_tap(  # noqa: PLR0917 - called by position in another process
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if fault is not None and fault.process == "tap":
         fault.arm(pause)
-    settings = settings_of.for_bulk(config)
-    assert settings is not None
-    work = main.BulkRun(settings) if name == "tap_files" else main.work_of(settings)
+    settings = settings_of.PROGRAM.checked(config)
+    work = main.Run(settings) if name == "tap_files" else main.work_of(settings)
     try:
         work.sync(None, state)
     finally:
@@ -117,8 +116,8 @@ def run_target(  # noqa: PLR0917 - called by position in another process
     config: dict[str, Any], pipe: str, output: str, log: str, fault: Fault | None, pause: Pause | None
 ) -> None:
     """Run the target with standard input from the named pipe and standard output in a file."""
-    from target_iceberg.main import BulkTarget
-    from target_iceberg.settings import for_bulk
+    from target_iceberg.settings import Settings
+    from target_iceberg.target import Target
 
     _become(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     _become(os.open(pipe, os.O_RDONLY), 0)
@@ -126,9 +125,7 @@ def run_target(  # noqa: PLR0917 - called by position in another process
     sys.stdin, sys.stdout = os.fdopen(0, "r"), os.fdopen(1, "w")
     if fault is not None and fault.process == "target":
         fault.arm(pause)
-    settings = for_bulk(config)
-    assert settings is not None
-    BulkTarget(config, settings).listen(sys.stdin)
+    Target(Settings.of(config)).listen(sys.stdin)
     sys.stdout.flush()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tap_files.csvfile import CsvFile
 from tap_files.reading import Reading
-from tap_files.settings import DEFAULTS
+from tap_files.settings import PROGRAM
 from tap_files.streams import ADDED, Files
 from tap_files.types import TEXT
 
@@ -32,7 +32,7 @@ def read_csv(
     place = folder / "t"
     place.mkdir(parents=True, exist_ok=True)
     (place / "f.csv").write_bytes(content.encode() if isinstance(content, str) else content)
-    files = Files({**DEFAULTS, "path": str(folder), "streams": {} if said is None else {"t": dict(said)}})
+    files = Files({**PROGRAM.defaults, "path": str(folder), "streams": {} if said is None else {"t": dict(said)}})
     try:
         (stream,) = files.streams()
         reading = Reading(files, stream, None, {})

@@ -13,11 +13,11 @@ from typing import Any
 import reading
 from pyiceberg.catalog import load_catalog
 from pyiceberg.table import Table
-from tap_files.main import BulkRun
-from tap_files.settings import for_bulk
-from target_iceberg.main import BulkTarget
-from target_iceberg.settings import for_bulk as target_for_bulk
+from tap_files.main import Run
+from tap_files.settings import PROGRAM
+from target_iceberg.settings import Settings
 from target_iceberg.state.position import read_position
+from target_iceberg.target import Target
 
 
 @dataclass
@@ -61,11 +61,10 @@ class Exports:
 
     def extract(self) -> list[str]:
         """Run the tap from the last state and return its lines."""
-        config = for_bulk(self.config)
-        assert config is not None
+        config = PROGRAM.checked(self.config)
         output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         with contextlib.redirect_stdout(output):
-            run = BulkRun(config)
+            run = Run(config)
             try:
                 run.sync(None, json.loads(json.dumps(self.state)))
             finally:
@@ -76,12 +75,10 @@ class Exports:
     def load(self, lines: list[str]) -> None:
         """Run the target, and keep the state that it lets go of."""
         output = io.StringIO()
-        config = {"catalog": self.lake, "namespace": self.namespace, "validate_records": False, **self.contracts}
-        chosen = target_for_bulk(config)
-        assert chosen is not None
+        chosen = Settings.of({"catalog": self.lake, "namespace": self.namespace, **self.contracts})
         with contextlib.redirect_stdout(output):
             try:
-                BulkTarget(config, chosen).listen(line + "\n" for line in lines)
+                Target(chosen).listen(line + "\n" for line in lines)
             finally:
                 for line in output.getvalue().splitlines():
                     self.state = json.loads(line)

@@ -56,6 +56,9 @@ class Relay:
     def __init__(self, port: int, server: int) -> None:
         """Listen at `port` for the server at port `server`."""
         self.cut: Cut | None = None
+        self.ready = threading.Event()
+        """Until it is set, no request passes: so Kubernetes treats a server that is not ready."""
+        self.ready.set()
         relay = self
 
         class Handler(_Handler):
@@ -64,6 +67,10 @@ class Relay:
             @property
             def cut(self) -> Cut | None:
                 return relay.cut
+
+            @property
+            def ready(self) -> bool:
+                return relay.ready.is_set()
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
@@ -83,6 +90,10 @@ class _Handler(BaseHTTPRequestHandler):
     def cut(self) -> Cut | None:
         raise NotImplementedError
 
+    @property
+    def ready(self) -> bool:
+        raise NotImplementedError
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("do_"):
             return self._pass_on
@@ -92,6 +103,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _pass_on(self) -> None:
+        if not self.ready:
+            self.close_connection = True
+            return
         cut = self.cut
         if cut is not None and not cut.hits(self.command, self.path):
             cut = None

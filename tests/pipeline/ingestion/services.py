@@ -38,10 +38,20 @@ class Services:
     returning: list[threading.Timer] = field(default_factory=list)
 
     def kill(self, service: lake.Service, seconds: float | None = None) -> None:
-        """Kill a server; after some seconds it is started again, on the same data, as Kubernetes does."""
+        """Kill a server; after some seconds it is started again, on the same data, as Kubernetes does.
+
+        Clients reach it when it says that it is ready, not before.
+        """
+        relay = self.store if service is self.lake.store else self.catalog
+        relay.ready.clear()
         service.kill()
+
+        def come_back() -> None:
+            service.start()
+            relay.ready.set()
+
         if seconds is not None:
-            self.returning.append(threading.Timer(seconds, service.start))
+            self.returning.append(threading.Timer(seconds, come_back))
             self.returning[-1].start()
 
     def ensure(self) -> None:
@@ -53,6 +63,8 @@ class Services:
         for service in (self.lake.store, self.lake.catalog):
             if service.process is None or service.process.poll() is not None:
                 service.start()
+        self.store.ready.set()
+        self.catalog.ready.set()
 
 
 @contextmanager

@@ -1,49 +1,29 @@
-"""The tap's command without the SDK says what the SDK's classes say, and leaves to them what it does not know."""
+"""The tap's command says what the Singer SDK's classes say of the same tables, in bulk and as records."""
 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-from collections.abc import Callable
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Shop, send_in_bulk, send_through_the_sdk
-from headwater_tap.command import parse
-from tap_postgres_arrow.main import BulkRun
-from tap_postgres_arrow.settings import for_bulk
-from tap_postgres_arrow.tap import TapPostgresArrow
-
-Send = Callable[[dict[str, Any], dict[str, Any], dict[str, Any] | None], None]
-
-
-def said(send: Send, shop: Shop, state: dict[str, Any], catalog: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """Return the messages, without what differs from run to run."""
-    config = for_bulk(shop.settings)
-    assert config is not None
-    output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    with contextlib.redirect_stdout(output):
-        send(config, json.loads(json.dumps(state)), catalog)
-    output.seek(0)
-    messages = [json.loads(line) for line in output]
-    for message in messages:
-        message.pop("version", None)
-        message.pop("manifest", None)
-        for bookmark in message.get("value", {}).get("bookmarks", {}).values():
-            bookmark.pop("source_snapshot", None)
-    return messages
+from conftest import PACKAGES, Shop
+from headwater_singer import ConfigError
+from headwater_tap.selection import selection
+from singer_sdk import Stream, Tap
+from singer_sdk.singerlib import Catalog
+from tap_postgres_arrow import catalog as ours
+from tap_postgres_arrow.main import Run
+from tap_postgres_arrow.settings import PROGRAM
 
 
 def discovered(shop: Shop) -> dict[str, Any]:
-    config = for_bulk(shop.settings)
-    assert config is not None
-    run = BulkRun(config)
-    try:
+    with contextlib.closing(Run(PROGRAM.checked(shop.settings))) as run:
         return run.discover()
-    finally:
-        run.source.close()
 
 
 @pytest.fixture
@@ -57,69 +37,152 @@ def varied(shop: Shop) -> Shop:
     return shop
 
 
+class Described(Stream):
+    """A table as a stream of the SDK."""
+
+    def get_records(self, context: Any) -> Any:
+        raise NotImplementedError
+
+
+class TapOfTheSdk(Tap):
+    """The tables of a shop, described through the SDK."""
+
+    name = "tap-of-the-sdk"
+    config_jsonschema: dict[str, Any] = {"properties": {}}  # noqa: RUF012 - as the SDK has it
+    tables: Any = ()
+
+    def discover_streams(self) -> list[Stream]:
+        streams = []
+        for table in self.tables:
+            stream = Described(self, schema=ours.json_schema(table), name=table.stream)
+            stream.primary_keys = list(table.primary_key)
+            stream.replication_key = ours.replication_key(table, "updated_at")
+            streams.append(stream)
+        return streams
+
+
 def test_discovery_is_the_sdks(varied: Shop) -> None:
-    tap = TapPostgresArrow(config=varied.settings, setup_mapper=False)
-    try:
-        assert discovered(varied) == json.loads(tap.catalog_json_text)
-    finally:
-        tap.source.close()
+    """Meltano reads and edits the catalog: it must have what that of every other tap has."""
+    with contextlib.closing(Run(PROGRAM.checked(varied.settings))) as run:
+        TapOfTheSdk.tables = run.tables()
+        assert run.discover() == json.loads(TapOfTheSdk(setup_mapper=False).catalog_json_text)
 
 
-def test_messages_are_the_sdks(varied: Shop) -> None:
-    """For the first run and the next, with everything selected, and with a stream and columns deselected."""
+@pytest.mark.parametrize("stream", [True, False, None])
+@pytest.mark.parametrize("column", [True, False, None])
+@pytest.mark.parametrize("inclusion", ["available", "automatic", "unsupported"])
+def test_selection_is_the_sdks(varied: Shop, stream: bool | None, column: bool | None, inclusion: str) -> None:
     catalog = discovered(varied)
-    for stream in catalog["streams"]:
-        for item in stream["metadata"]:
-            if item["breadcrumb"][-1:] in (["note"], ["order_id"]):
-                item["metadata"]["selected"] = False  # order_id stays: keys are included automatically
-            if item["breadcrumb"] == [] and stream["stream"] == "empty":
-                item["metadata"]["selected"] = False
-    for chosen in (None, catalog):
-        state: dict[str, Any] = {}
-        for _ in range(2):
-            bulk, sdk = (said(send, varied, state, chosen) for send in (send_in_bulk, send_through_the_sdk))
-            # The SDK tells of streams one by one that they are being read, main.py of all at once.
-            assert [each for each in bulk if each["type"] != "STATE"] == [
-                each for each in sdk if each["type"] != "STATE"
+    for entry in catalog["streams"]:
+        for item in entry["metadata"]:
+            if item["breadcrumb"] == [] and stream is not None:
+                item["metadata"]["selected"] = stream
+            elif item["breadcrumb"][-1:] == ["note"]:
+                item["metadata"] = {"inclusion": inclusion, **({} if column is None else {"selected": column})}
+    parsed = Catalog.from_dict(json.loads(json.dumps(catalog)))
+    for entry in catalog["streams"]:
+        mask = parsed[entry["tap_stream_id"]].metadata.resolve_selection()
+        chosen = selection(entry)
+        assert (chosen is not None) == mask[()]
+        if chosen is not None:
+            columns = [name for name in entry["schema"]["properties"] if mask["properties", name]]
+            assert list(chosen.schema["properties"]) == columns
+
+
+def test_records_and_batches_are_announced_alike(varied: Shop) -> None:
+    """For the first run and the next: what a target does must not depend on how rows come."""
+    for _ in range(2):
+        bulk, records = (varied.extract(**settings) for settings in ({}, {"batch_config": None}))
+        assert {"SCHEMA", "BATCH", "STATE"} <= {each["type"] for each in bulk}
+        sides = [
+            [
+                {name: value for name, value in each.items() if name != "version"}
+                for each in said
+                if each["type"] not in {"RECORD", "BATCH"}
             ]
-            assert bulk[-1] == sdk[-1]
-            assert {"SCHEMA", "BATCH", "STATE"} <= {each["type"] for each in bulk}
-            state = bulk[-1]["value"]
+            for said in (bulk, records)
+        ]
+        for bookmark in (each for side in sides for each in side[-1]["value"]["bookmarks"].values()):
+            bookmark.pop("source_snapshot", None)
+        assert sides[0][-1] == sides[1][-1]
+        assert [each for each in sides[0] if each["type"] != "STATE"] == [
+            each for each in sides[1] if each["type"] != "STATE"
+        ]
+        varied.load(bulk)
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "said"),
     [
-        {"batch_config": None},
-        {"batch_config": {"encoding": {"format": "jsonl"}, "storage": {"root": "file:///tmp"}}},
-        {"batch_config": {"encoding": {"format": "arrow"}, "storage": {"root": "file:///tmp"}, "batch_size": 5}},
-        {"port": "5432"},
-        {"port": True},
-        {"host": None},
-        {"stream_maps": {}},
-        {"typo": 1},
+        (
+            {"batch_config": {"encoding": {"format": "jsonl"}, "storage": {"root": "file:///tmp"}}},
+            "batch_config: .*jsonl",
+        ),
+        ({"batch_config": {"encoding": {"format": "arrow"}, "storage": {"root": "/"}, "batch_size": 5}}, "batch_size"),
+        ({"batch_config": "arrow"}, "batch_config: 'arrow' is no object"),
+        ({"port": "5432"}, "port: '5432' is no integer"),
+        ({"port": True}, "port: True is no integer"),
+        ({"host": None}, "host is missing"),
+        ({"stream_maps": {}}, "stream_maps is not known"),
+        ({"password": 7}, "password: the value is no string"),
     ],
     ids=str,
 )
-def test_what_is_not_plain_bulk_is_left_to_the_sdk(change: dict[str, Any]) -> None:
-    """Its validation names what is wrong, and stream maps must not be passed over in silence."""
-    batches = {"encoding": {"format": "arrow"}, "storage": {"root": "file:///tmp"}}
-    plain = {"host": "h", "port": 1, "database": "d", "user": "u", "password": "p", "batch_config": batches}
-    assert for_bulk(plain) is not None
-    assert for_bulk({**plain, **change}) is None
+def test_wrong_setting_is_named(change: dict[str, Any], said: str) -> None:
+    """Stream maps must not be passed over in silence."""
+    plain = {"host": "h", "port": 1, "database": "d", "user": "u", "password": "p"}
+    assert PROGRAM.checked(plain)["readers"] == 2
+    with pytest.raises(ConfigError, match=said):
+        PROGRAM.checked({**plain, **change})
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--about"], ["--version"], ["--test"], ["--config", "ENV"], ["--help"]], ids=str
-)
-def test_other_arguments_are_left_to_the_sdk(arguments: list[str]) -> None:
-    assert parse(arguments) is None
+# The command
 
 
-def test_singer_arguments(tmp_path: Path) -> None:
-    for name in ("config", "state", "catalog"):
-        (tmp_path / name).write_text("{}")
-    paths = {name: str(tmp_path / name) for name in ("config", "state", "catalog")}
-    options = parse([f"--config={paths['config']}", "--state", paths["state"], "--catalog", paths["catalog"]])
-    assert options is not None
-    assert (options.config, options.state, options.discover) == ([paths["config"]], paths["state"], False)
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    packages = os.pathsep.join(str(path) for path in sorted(PACKAGES.iterdir()))
+    return subprocess.run(
+        [sys.executable, "-m", "tap_postgres_arrow.main", *arguments],
+        env={**os.environ, "PYTHONPATH": packages, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_command_discovers_and_reads_what_meltano_gives_it(varied: Shop, tmp_path: Path) -> None:
+    settings = {**varied.settings, "batch_config": None, "password": None}
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    varied.execute("truncate shop.orders")
+    given = ["--config", str(tmp_path / "config.json"), "--config", "ENV"]
+    secret = {"TAP_POSTGRES_ARROW_PASSWORD": varied.settings["password"]}
+    found = command(*given, "--discover", **secret)
+    assert {each["stream"] for each in json.loads(found.stdout)["streams"]} == {"empty", "keyless", "lines", "orders"}
+    catalog = json.loads(found.stdout)
+    for entry in catalog["streams"]:
+        entry["selected"] = True
+        for item in entry["metadata"]:
+            if item["breadcrumb"] == []:
+                item["metadata"]["selected"] = entry["stream"] == "lines"
+    (tmp_path / "catalog.json").write_text(json.dumps(catalog))
+    (tmp_path / "state.json").write_text('{"bookmarks": {"other": {"x": 1}}}')
+    paths = ["--catalog", str(tmp_path / "catalog.json"), "--state", str(tmp_path / "state.json")]
+    done = command(*given, *paths, **secret)
+    assert done.returncode == 0, done.stderr
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {each["stream"] for each in said if "stream" in each} == {"lines"}
+    assert [each["record"]["note"] for each in said if each["type"] == "RECORD"] == ["é", None]
+    assert said[-1]["value"]["bookmarks"]["other"] == {"x": 1}
+
+
+def test_command_says_what_it_can_and_what_is_missing(tmp_path: Path) -> None:
+    about = json.loads(command("--about", "--format", "json").stdout)
+    assert {"catalog", "discover", "state"} <= set(about["capabilities"])
+    assert about["settings"]["required"] == ["host", "database", "user", "password"]
+    assert about["settings"]["properties"]["password"]["secret"] is True
+    wrong = command("--config", str(tmp_path / "none.json"))
+    assert wrong.returncode == 1
+    assert wrong.stderr.startswith("tap-postgres-arrow: file ")
+    missing = command()
+    assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
+    assert "host is missing; database is missing" in missing.stderr

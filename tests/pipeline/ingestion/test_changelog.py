@@ -12,8 +12,8 @@ from conftest import Shop
 from following import drop_slots, follow
 from tap_postgres_arrow import pgoutput
 from tap_postgres_arrow.engine import SourceError
-from tap_postgres_arrow.main import BulkRun
-from tap_postgres_arrow.settings import for_bulk
+from tap_postgres_arrow.main import Run
+from tap_postgres_arrow.settings import PROGRAM
 
 ORDERS = (
     "create table shop.orders (order_id bigint primary key, status text, fee numeric(12,2) not null, note text,"
@@ -40,9 +40,8 @@ def followed(new_shop: Callable[[], Shop]) -> Iterator[Shop]:
 
 def catalog(shop: Shop, *streams: str) -> dict[str, Any]:
     """What the tap discovers, with only these streams selected."""
-    config = for_bulk({**shop.settings, "publication": "headwater", "slot": shop.slot})
-    assert config is not None
-    run = BulkRun(config)
+    config = PROGRAM.checked({**shop.settings, "publication": "headwater", "slot": shop.slot})
+    run = Run(config)
     try:
         found = run.discover()
     finally:

@@ -222,3 +222,45 @@ def test_an_encoding_that_is_guessed_is_told(tmp_path: Path, encoding: str, text
     (note,) = read_csv(tmp_path, text.encode(encoding)).notes
     assert said in note
     assert read_csv(tmp_path, text.encode(encoding), {"encoding": encoding}).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("place,height,weight\n,m,kg\nA,1.5,2\nB,2.5,3\n", "line 2, ',m,kg', looks like units or more names"),
+        ("# from the station\nt;v\n°C;m/s\n1;2\n\n3;4\n", "line 3, '°C;m/s', looks like units or more names"),
+        ("Region,Q1,,Q2,\n,sales,cost,sales,cost\nN,1,2,3,4\nS,1,2,3,4\n", "line 2, ',sales,cost,sales,cost', looks"),
+    ],
+    ids=["units", "units below a comment", "two lines of names"],
+)
+def test_a_line_of_units_is_told_and_can_be_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, line: str
+) -> None:
+    """It is loaded as a row, and makes text of every number below it, without a word."""
+    found = read_csv(tmp_path, text)
+    assert [line in note and "say `skip_below: 1`" in note for note in found.notes][-1]
+    assert "f.csv: " + line in caplog.text
+    (*_, numbers) = found.types
+    assert found.types[numbers] == "text"
+    without = read_csv(tmp_path, text, {"skip_below": 1})
+    assert without.columns == found.columns
+    assert len(without.rows) == len(found.rows) - 1 == 2
+    assert without.types[numbers] in {"bigint", "numeric(18,2)"}
+    assert [note for note in without.notes if "units" in note] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["id,v\nn/a,-\n1,2\n3,4\n", "id,v\n1,x\n2,3\n4,5\n", "id,v\nx,y\nz,1\n2,w\n", "id,v\nx,2026-01-01\n1,2\n3,4\n"],
+    ids=["no values", "a number beside", "texts below", "a day"],
+)
+def test_an_ordinary_first_row_is_no_line_of_units(tmp_path: Path, text: str) -> None:
+    """A warning that is wrong as often as it is right is not read."""
+    assert read_csv(tmp_path, text).notes == ()
+
+
+def test_lines_below_a_header_that_is_not_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        FilesError, match=r"streams\.t\.skip_below: 1 lines below a header that is not there; say `skip`"
+    ):
+        read_csv(tmp_path, "1,2\n3,4\n", {"skip_below": 1, "header": False})

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import PACKAGES, PASSWORD, Shop, send_in_bulk, send_through_the_sdk
+from conftest import PACKAGES, PASSWORD, Shop
 from entry_point import EntryPoint
 from headwater_contracts.contract import parse_contract
 from tap_postgres_arrow import discover
@@ -79,13 +79,12 @@ def test_contracts_say_what_the_rows_then_are(odd: Shop) -> None:
     assert [row["Id"] for row in odd.rows(discover.table_name("crm_Odd Name/1"), "Id")] == [1, 2]
 
 
-@pytest.mark.parametrize("send", [send_in_bulk, send_through_the_sdk])
-def test_a_prefix_is_in_every_message_and_the_next_run_goes_on(shop: Shop, send: Any) -> None:
+@pytest.mark.parametrize("settings", [{}, {"batch_config": None}], ids=["batch", "records"])
+def test_a_prefix_is_in_every_message_and_the_next_run_goes_on(shop: Shop, settings: dict[str, Any]) -> None:
     """Rows of two sources in one table, or a bookmark that is not found again and everything sent twice."""
     shop.load(shop.extract(**PREFIX), **{})
     shop.execute("update shop.orders set status = 'paid', updated_at = now() where order_id = 1")
-    batches = shop.settings["batch_config"] if send is send_in_bulk else None
-    messages = shop.extract(**PREFIX, batch_config=batches)
+    messages = shop.extract(**PREFIX, **settings)
     named = {message["stream"] for message in messages if "stream" in message}
     assert named == {"crm_orders"}
     shop.load(messages)
@@ -136,9 +135,9 @@ def test_written_files_load_every_table_by_its_own_method(
 ) -> None:
     """A file that Meltano does not include, a rule that names no stream, or a replication key that is passed over."""
     monkeypatch.syspath_prepend(PACKAGES.parents[2])
-    from localstack.sources import connection as addresses
-    from localstack.sources import files
-    from localstack.sources.found import parse_tables
+    from cli.sources import connection as addresses
+    from cli.sources import files
+    from cli.sources.found import parse_tables
 
     checkout = tmp_path / "checkout"
     project = checkout / "pipeline_code" / "ingestion"

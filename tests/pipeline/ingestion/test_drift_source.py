@@ -13,7 +13,8 @@ from conftest import PASSWORD, Server, Shop
 from networks import Network, network, refused
 from tap_postgres_arrow import engine
 from tap_postgres_arrow.engine import SourceError
-from tap_postgres_arrow.tap import TapPostgresArrow
+from tap_postgres_arrow.main import Run
+from tap_postgres_arrow.settings import PROGRAM
 
 needs_a_network = pytest.mark.skipif(refused(), reason="this user may not make a network of its own")
 
@@ -105,12 +106,11 @@ def test_question_that_a_network_swallows_ends_the_run(shop: Shop, monkeypatch: 
     """A question is sent again for a quarter of an hour, and while it is, keepalive asks nothing."""
     monkeypatch.setattr(engine, "CLIENT", in_seconds(engine.CLIENT))
     with network() as quiet, relayed(shop.server, network=quiet) as relay:
-        tap = TapPostgresArrow(config={**shop.settings, "host": relay.host, "port": relay.port})
-        tap.discover_streams()
+        tap = Run(PROGRAM.checked({**shop.settings, "host": relay.host, "port": relay.port}))
         quiet.swallow()
         with pytest.raises(SourceError):
             tap.source.tables("shop")
-        tap.source.close()
+        tap.close()
 
 
 def in_seconds(client: str) -> str:
@@ -129,8 +129,7 @@ def test_source_that_answers_slowly_is_waited_for(shop: Shop) -> None:
 
 
 def test_password_that_changes_midway_is_no_matter_until_the_next_run(shop: Shop) -> None:
-    tap = TapPostgresArrow(config=shop.settings)
-    tap.discover_streams()
+    tap = Run(PROGRAM.checked(shop.settings))
     try:
         with shop.server.connect() as connection:
             connection.execute("alter role reader password 'rotated'")
@@ -139,21 +138,20 @@ def test_password_that_changes_midway_is_no_matter_until_the_next_run(shop: Shop
             shop.extract_lines()
         shop.load(shop.extract_lines(password="rotated"))
     finally:
-        tap.source.close()
+        tap.close()
         with shop.server.connect() as connection:
             connection.execute(f"alter role reader password '{PASSWORD}'")
     assert shop.count("orders") == 1000
 
 
 def test_source_that_restarts_midway_fails_the_run_and_the_next_one_is_right(shop: Shop) -> None:
-    tap = TapPostgresArrow(config=shop.settings)
-    tap.discover_streams()
+    tap = Run(PROGRAM.checked(shop.settings))
     shop.server.restart()
     try:
         with pytest.raises(SourceError):
             tap.source.tables("shop")
     finally:
-        tap.source.close()
+        tap.close()
     shop.replicate()
     assert shop.count("orders") == 1000
 

@@ -13,7 +13,7 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table
 from target_iceberg.admin import positions
 from target_iceberg.files.orphans import orphans
-from target_iceberg.messages.target import IncompleteStreamError
+from target_iceberg.run import IncompleteStreamError
 from target_iceberg.state.position import read_position
 
 

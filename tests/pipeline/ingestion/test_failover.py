@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PASSWORD, Server, Shop, _run_as_postgres
+from conftest import PASSWORD, Server, Shop, run_as_postgres
 from test_boundary import sent
 
 from tests.postgres_programs import server_programs
@@ -29,16 +29,16 @@ def standby(server: Server, shop: Shop) -> Iterator[Server]:
         port = probe.getsockname()[1]
     data = str(folder / "data")
     place = f"host={server.host} port={server.port} user=postgres password='{PASSWORD}'"
-    _run_as_postgres(str(server_programs() / "pg_basebackup"), "-D", data, "-d", place, "-X", "stream", "-c", "fast")
+    run_as_postgres(str(server_programs() / "pg_basebackup"), "-D", data, "-d", place, "-X", "stream", "-c", "fast")
     (folder / "data" / "standby.signal").touch()
     shutil.chown(folder / "data" / "standby.signal", "postgres", "postgres")
     control = (str(server_programs() / "pg_ctl"), "-D", data, "-l", str(folder / "log"), "-w")
     options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
-    _run_as_postgres(*control, "-o", options, "start")
+    run_as_postgres(*control, "-o", options, "start")
     try:
         yield Server("127.0.0.1", port, control)
     finally:
-        _run_as_postgres(*control, "-m", "immediate", "stop")
+        run_as_postgres(*control, "-m", "immediate", "stop")
         shutil.rmtree(folder)
 
 
@@ -46,7 +46,7 @@ def test_row_of_a_promoted_standby_is_not_taken_for_one_that_was_sent(shop: Shop
     """Its transaction ids were given out again: rows that are newer than the last run look older."""
     shop.execute(BURN)  # the standby has not come that far
     shop.replicate()
-    _run_as_postgres(*standby.control, "promote")
+    run_as_postgres(*standby.control, "promote")
     with standby.connect(shop.database) as promoted:
         promoted.execute("insert into shop.orders values (2000, 'after the failover', 1, null, now())")
         promoted.execute("insert into shop.orders values (2001, 'late', 1, null, now() - interval '3 hours')")
@@ -64,7 +64,7 @@ def test_number_as_key_is_read_in_full_after_a_failover(shop: Shop, standby: Ser
     """Of numbers nobody knows how far behind a row may commit: everything is read, and replaces what there is."""
     shop.execute(BURN)
     shop.replicate(replication_key="order_id")
-    _run_as_postgres(*standby.control, "promote")
+    run_as_postgres(*standby.control, "promote")
     with standby.connect(shop.database) as promoted:
         promoted.execute("insert into shop.orders values (-5, 'after the failover', 1, null, now())")
         promoted.execute(BURN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from conftest import PACKAGES, Shop
 from entry_point import EntryPoint, pipes
 from headwater_ingest.logs import parse
 from headwater_ingest.main import parse_arguments
-from headwater_ingest.run import Report, Request, StreamResult, judge
+from headwater_ingest.run import FailedStream, Finding, Report, Request, StreamResult, judge
 
 ALL = Request("tap-shop", "target-iceberg", (), full_refresh=False)
 ORDERS = StreamResult("orders", "raw.orders", 3, 1, 900, 7, 0.5)
@@ -63,6 +64,22 @@ def test_stream_with_a_contract_that_does_not_come_is_a_failure(monkeypatch: pyt
     assert (failed.stream, failed.contract) == ("orders", "shop/orders.yml")
     assert "take shop/orders.yml away" in failed.findings[0].decision
     assert judge(request, Report((*others, ORDERS)), 0, []).failure is None
+
+
+@pytest.mark.parametrize(
+    ("code", "refused", "needs_a_person"),
+    [(1, ("nope",), True), (1, (), False), (1, ("stores",), False), (0, (), True)],
+    ids=["a contract refuses it", "who knows", "another stream failed too", "there is no such stream"],
+)
+def test_a_failure_that_would_come_again_is_told_apart(
+    code: int, refused: tuple[str, ...], needs_a_person: bool
+) -> None:
+    """Two more reads of hours for what a contract refuses; or none after a connection was lost."""
+    request = Request("tap-shop", "target-iceberg", ("orders", "nope"), full_refresh=False)
+    fails = (Finding("type", "id", "fail", "id is text", "Change the contract"),)
+    warned = FailedStream("nope", None, (replace(fails[0], severity="warn"),))
+    failed = (warned, *(FailedStream(each, None, fails) for each in refused))
+    assert judge(request, Report((ORDERS,), failed), code, []).needs_a_person == needs_a_person
 
 
 @pytest.fixture

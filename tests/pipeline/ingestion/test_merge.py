@@ -14,7 +14,7 @@ from conftest import Shop, contracts
 from pyiceberg.manifest import DataFile, DataFileContent, ManifestContent
 from pyiceberg.table import Table
 from target_iceberg.files.orphans import held, orphans
-from target_iceberg.messages.target import IncompleteStreamError
+from target_iceberg.run import IncompleteStreamError
 
 TIME = "2026-03-01T10:00:00+00:00"
 SCHEMA = {

@@ -16,11 +16,11 @@ from headwater_contracts.names import MOST_LETTERS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyiceberg.catalog import load_catalog
-from tap_files.errors import FilesError
 from tap_files.grouping import grouped, stream_name
 from tap_files.store import File
-from target_iceberg.messages.target import TargetIceberg
 from target_iceberg.run import IncompleteStreamError
+from target_iceberg.settings import Settings
+from target_iceberg.target import Target
 
 DAGSTER = re.compile(r"[A-Za-z0-9_]+")
 """What Dagster takes as a name: dagster._core.definitions.utils.VALID_NAME_REGEX."""
@@ -69,9 +69,15 @@ def test_two_names_that_become_one_are_named(tmp_path: Path) -> None:
     (tmp_path / "other" / "grosse.yml").write_text("stream: grosse\n")
     with pytest.raises(ContractError, match=r"other/grosse\.yml and crm/grosse\.yml: both would be table grosse"):
         read_sources(tmp_path)
-    files = [File(name, 1, 1) for name in ("Größe/1.csv", "grosse/1.csv")]
-    with pytest.raises(FilesError, match=r"files of 'größe' and of 'grosse' .* would both be stream grosse"):
-        grouped(files, {})
+    files = [File(name, 1, 1) for name in ("Größe/1.csv", "grosse/1.csv", "grosse/2.csv", "a/1.csv")]
+    streams, _, lost = grouped(files, {})
+    assert {name: [each.name for each in found] for name, found in streams.items()} == {
+        "a": ["a/1.csv"],
+        "grosse": ["Größe/1.csv"],
+    }
+    assert lost == {
+        "grosse": ["files of 'grosse', such as grosse/1.csv, are left out: they would be the stream of 'größe'"]
+    }
     assert grouped([File(name, 1, 1) for name in ("Order Items/1.csv", "order-items/2.csv")], {})[0].keys() == {
         "order_items"
     }
@@ -102,7 +108,7 @@ def test_two_streams_of_one_table_are_refused() -> None:
     namespace = f"raw_{uuid.uuid4().hex[:12]}"
 
     def load(*streams: str) -> None:
-        TargetIceberg(config={"namespace": namespace, "validate_records": False}).listen(io.StringIO(singer(*streams)))
+        Target(Settings.of({"namespace": namespace})).listen(io.StringIO(singer(*streams)))
 
     with pytest.raises(IncompleteStreamError, match="streams 'a-b' and 'a_b' would both be table a_b"):
         load("a-b", "a_b")
@@ -119,7 +125,7 @@ def test_a_stream_that_would_take_the_table_of_a_contract_is_refused_and_named(t
     (tmp_path / "crm" / "_source.yml").write_text("title: CRM\nkind: postgres\ntap: tap-crm\n")
     (tmp_path / "crm" / "a_b.yml").write_text("stream: a_b\n")
     namespace = f"raw_{uuid.uuid4().hex[:12]}"
-    config = {"namespace": namespace, "validate_records": False, "contracts": str(tmp_path), "publish": "each"}
+    settings = Settings.of({"namespace": namespace, "contracts": str(tmp_path), "publish": "each"})
     with pytest.raises(IncompleteStreamError, match=r"stream 'A-B' would be table a_b, which .*a_b\.yml has for 'a_b'"):
-        TargetIceberg(config=config).listen(io.StringIO(singer("A-B", "a_b")))
+        Target(settings).listen(io.StringIO(singer("A-B", "a_b")))
     assert load_catalog("lake").load_table((namespace, "a_b")).scan().to_arrow().num_rows == 1

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from conftest import Server, Shop, contracts, with_accounts
 from crash_processes import Fault, Outcome, run
-from singer_sdk.exceptions import ConfigValidationError
+from headwater_singer import ConfigError
 from tap_postgres_arrow import parquet
 from tap_postgres_arrow.columns import Column
-from tap_postgres_arrow.settings import for_bulk
+from tap_postgres_arrow.settings import PROGRAM
 from tap_postgres_arrow.source import Source, Table
 
 ACCOUNTS = 36_000
@@ -42,7 +42,6 @@ def move(
     tap["batch_config"] = {**tap["batch_config"], "encoding": {"format": "pipe"}}
     target = {
         "namespace": namespace,
-        "validate_records": False,
         "contracts": contracts(shop.folder / write, accounts=f"key: [id]\nwrite: {write}"),
     }
     return run(tap, target, {}, fault, interrupt=interrupt)
@@ -193,8 +192,7 @@ def test_partitions_are_divided_like_a_table(large: Shop) -> None:
     )
     try:
         outcome = move(large, f"{large.namespace}_parts")
-        config = for_bulk(large.settings)
-        assert config is not None
+        config = PROGRAM.checked(large.settings)
         source = Source(config)
         try:
             (table,) = (each for each in source.tables("shop") if each.name == "parts")
@@ -222,8 +220,6 @@ def test_pieces_keep_all_readers_busy_and_files_below_their_size(mebibytes: int,
 
 @pytest.mark.parametrize("readers", [0, -1, "2", True])
 def test_readers_are_a_number_from_one_on(large: Shop, readers: Any) -> None:
-    """The SDK's class says what is wrong; in bulk there would be no reader, and no row."""
-    assert for_bulk({**large.settings, "readers": readers}) is None
-    with pytest.raises(ConfigValidationError) as refused:
-        large.extract(readers=readers)
-    assert any("readers" in each or "minimum" in each for each in refused.value.errors), refused.value.errors
+    """There would be no reader, and no row."""
+    with pytest.raises(ConfigError, match="readers: "):
+        PROGRAM.checked({**large.settings, "readers": readers})

@@ -14,7 +14,7 @@ import pytest
 from conftest import Shop
 from crash_processes import Outcome, run
 from tap_postgres_arrow import parquet
-from tap_postgres_arrow.settings import for_bulk
+from tap_postgres_arrow.settings import PROGRAM
 from tap_postgres_arrow.source import Source
 from target_iceberg.files.footer import MAGIC, FooterError, with_field_ids
 
@@ -170,8 +170,7 @@ def test_pieces_hold_every_row_once(shop: Shop) -> None:
         "insert into shop.orders select i, 'x', 1, repeat('n', 200), now() from generate_series(1001, 20000) i"
     )
     shop.execute("analyze shop.orders")
-    config = for_bulk(shop.settings)
-    assert config is not None
+    config = PROGRAM.checked(shop.settings)
     source = Source(config)
     try:
         (table,) = source.tables("shop")

@@ -11,7 +11,6 @@ import datetime as dt
 import gzip
 import io
 import json
-import uuid
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from importlib.util import find_spec
@@ -113,13 +112,6 @@ def as_type(kind: IcebergType, texts: Sequence[str]) -> list[Any]:
     """Return a column's texts in the type that the lake gave it; a text without characters is null."""
     read = Decimal if isinstance(kind, DecimalType) else _READERS[str(kind)]
     return [None if text == "" else read(text) for text in texts]
-
-
-@pytest.fixture
-def exports(tmp_path: Path) -> Exports:
-    made = Exports(tmp_path, f"raw_{uuid.uuid4().hex[:12]}")
-    made.root.mkdir()
-    return made
 
 
 def check_csv(exports: Exports, name: str) -> None:

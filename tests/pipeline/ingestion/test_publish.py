@@ -17,8 +17,8 @@ from target_iceberg.admin import positions
 from target_iceberg.commit.load import Load
 from target_iceberg.commit.publish import RefusedLoadError, together
 from target_iceberg.files.orphans import orphans
-from target_iceberg.messages.target import IncompleteStreamError
 from target_iceberg.rows.types import iceberg_schema
+from target_iceberg.run import IncompleteStreamError
 from target_iceberg.state.position import read_position, staged
 
 TABLES = ("items", "orders")

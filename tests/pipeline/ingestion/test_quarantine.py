@@ -13,9 +13,10 @@ from conftest import Shop
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table
-from target_iceberg.messages.target import IncompleteStreamError
+from target_iceberg import admin
 from target_iceberg.quarantine import rejected as quarantine
 from target_iceberg.quarantine.replay import Outcome, replay
+from target_iceberg.run import IncompleteStreamError
 from target_iceberg.state.ledger import Ledger
 from test_target import singer
 
@@ -178,6 +179,34 @@ def test_replay_after_a_rollback_writes_the_rows_again(
     lake.table("pets").manage_snapshots().set_current_snapshot(before.snapshot_id).commit()
     assert replay(catalog, lake.namespace, "pets") == Outcome(released=1, superseded=0, kept=0)
     assert [row["price"] for row in lake.rows("pets", "id")] == [None, "cheap"]
+
+
+def keyless(number: int, price: str) -> str:
+    """Return a load of a pet without a key."""
+    kind = SCHEMA["price"] if number == 1 else {"type": "string"}
+    return singer({"id": number, "price": price}, schema={**SCHEMA, "price": kind}, key_properties=[])
+
+
+def test_what_a_dead_replay_has_written_is_known_after_its_snapshot_expired(
+    lake: Shop, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows without a key are written once more: nothing tells any more that they are there."""
+    lake.contract("quarantine: {share: 100%}", "pets")
+    lake.load(keyless(1, "cheap"))
+    lake.contract("columns: {id: bigint, price: text}", "pets")
+    lake.load(keyless(2, "dear"))
+    died(lake, catalog, monkeypatch)
+    replayed = lake.table("pets").current_snapshot()
+    assert replayed is not None
+    # As maintenance does each night, long before snapshots expire.
+    monkeypatch.setattr("sys.argv", ["x", "--namespace", lake.namespace, "orphans", "--delete"])
+    monkeypatch.setattr(admin, "connect", lambda _: catalog)
+    admin.main()
+    assert lake.quarantine() == []
+    lake.load(keyless(3, "new"))
+    lake.table("pets").maintenance.expire_snapshots().by_id(replayed.snapshot_id).commit()
+    assert replay(catalog, lake.namespace, "pets") == Outcome(released=0, superseded=0, kept=0)
+    assert [row["price"] for row in lake.rows("pets", "id")].count("cheap") == 1
 
 
 def test_rows_that_a_load_sets_aside_meanwhile_stay(

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Shop, send_in_bulk, send_through_the_sdk
+from conftest import Shop
 from tap_postgres_arrow import discover
 from tap_postgres_arrow.engine import SourceError
-from tap_postgres_arrow.settings import for_bulk
+from tap_postgres_arrow.settings import PROGRAM
 from test_session import PATHS, load
 
 WAYS = [pytest.param("pipe", id="bulk"), pytest.param(None, id="records")]
@@ -73,11 +73,10 @@ def test_role_that_bypasses_row_security_reads_all_rows(secured: Shop) -> None:
 def test_policy_that_comes_between_look_and_read_fails_the_read(secured: Shop) -> None:
     """The server itself refuses to filter: `row_security` is off in each session."""
     secured.execute("alter table shop.rls disable row level security")
-    settings = for_bulk(secured.settings)
-    assert settings is not None
-    from tap_postgres_arrow.main import BulkRun
+    settings = PROGRAM.checked(secured.settings)
+    from tap_postgres_arrow.main import Run
 
-    with contextlib.closing(BulkRun(settings)) as work:
+    with contextlib.closing(Run(settings)) as work:
         assert "rls" in {table.name for table in work.tables()}
         secured.execute("alter table shop.rls enable row level security")
         with pytest.raises(SourceError, match="row-level security policy"):
@@ -219,67 +218,23 @@ def test_table_with_a_column_of_the_lakes_own_is_left_out_and_named(
     assert "shop.copied is left out: column _loaded_at" in caplog.text
 
 
-@pytest.mark.parametrize("send", [send_in_bulk, send_through_the_sdk])
-def test_table_is_loaded_once_the_column_is_deselected(shop: Shop, send: Any) -> None:
+@pytest.mark.parametrize("settings", [{}, {"batch_config": None}], ids=["batch", "records"])
+def test_table_is_loaded_once_the_column_is_deselected(shop: Shop, settings: dict[str, Any]) -> None:
     shop.execute(
         "create table shop.copied (id int primary key, _loaded_at timestamptz)", "insert into shop.copied values (1)"
     )
-    batches = shop.settings["batch_config"] if send is send_in_bulk else None
     catalog = json.loads(json.dumps(discovered(shop)))
     for stream in catalog["streams"]:
         for entry in stream["metadata"]:
             if entry["breadcrumb"] == ["properties", "_loaded_at"]:
                 entry["metadata"]["selected"] = False
-    shop.load(shop.extract_lines(catalog, batch_config=batches))
+    shop.load(shop.extract_lines(catalog, **settings))
     assert shop.count("copied") == 1
 
 
 def discovered(shop: Shop) -> dict[str, Any]:
-    from tap_postgres_arrow.main import BulkRun
+    from tap_postgres_arrow.main import Run
 
-    settings = for_bulk(shop.settings)
-    assert settings is not None
-    with contextlib.closing(BulkRun(settings)) as work:
+    settings = PROGRAM.checked(shop.settings)
+    with contextlib.closing(Run(settings)) as work:
         return work.discover()
-
-
-@pytest.mark.parametrize("layout", PATHS)
-def test_columns_that_differ_by_case_only_are_loaded_each(shop: Shop, layout: str | None) -> None:
-    """The engine folds names, so that one such table stopped the whole source."""
-    shop.execute(
-        'create table shop.cased (id int primary key, "ID" text, "Id" numeric(5,2), "_1" text)',
-        "insert into shop.cased values (1, 'a', 2.5, 'x'), (2, null, 'NaN', 'y')",
-    )
-    load(shop, layout)
-    assert shop.count("orders") == 1000
-    (row,) = shop.rows("cased", "id")
-    assert (row["id"], row["ID_2"], float(row["Id_3"]), row["_1"]) == (1, "a", 2.5, "x")
-    assert json.loads(shop.quarantine()[0]["row"])["Id"] == "NaN"
-
-
-@pytest.mark.parametrize("layout", PATHS)
-def test_type_of_the_sources_own_is_not_taken_for_postgresqls(new_shop: Callable[[], Shop], layout: str | None) -> None:
-    """A type's name is its own schema's: an enum called `date` is read as text, not as a date."""
-    shop = new_shop()
-    shop.execute(
-        "create type shop.date as enum ('soon', 'late')",
-        'create table shop.plans (id int primary key, due shop.date, "at" pg_catalog.date)',
-        "insert into shop.plans values (1, 'soon', '2026-01-02')",
-    )
-    load(shop, layout)
-    (row,) = shop.rows("plans", "id")
-    assert (row["due"], str(row["at"])) == ("soon", "2026-01-02")
-
-
-@pytest.mark.parametrize("layout", WAYS)
-def test_columns_that_another_loader_added_are_loaded(shop: Shop, layout: str | None) -> None:
-    """The Singer SDK takes what begins with `_sdc_` for its own: a database that Meltano filled lost these columns."""
-    shop.execute(
-        "create table shop.loaded (id int primary key, _sdc_batched_at timestamptz, _sdc_sequence bigint,"
-        " _sdc_table_version bigint, _sdc_deleted_at timestamptz)",
-        "insert into shop.loaded values (1, '2026-01-01 00:00+00', 5, 7, null)",
-    )
-    shop.replicate(**({} if layout else {"batch_config": None}))
-    (row,) = shop.rows("loaded", "id")
-    assert [row[f"_sdc_{name}"] for name in ("sequence", "table_version", "deleted_at")] == [5, 7, None]
-    assert str(row["_sdc_batched_at"]) == "2026-01-01 00:00:00+00:00"

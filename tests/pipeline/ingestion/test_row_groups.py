@@ -110,7 +110,7 @@ def test_a_file_whose_footer_is_not_held_is_written_anew(catalog: Catalog, monke
     content = io.BytesIO()
     pq.write_table(pa.Table.from_batches([rows]), content, row_group_size=20)
     chunks = [content.getvalue()[start : start + 500] for start in range(0, content.tell(), 500)]
-    assert intake.receive([chunks]) == 2_000
+    assert intake.receive([chunks], ["a pipe"]) == 2_000
     assert groups(load) == [2_000]
     assert sorted(load._table.scan().to_arrow()["id"].to_pylist()) == list(range(2_000))
 

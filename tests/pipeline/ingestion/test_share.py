@@ -4,111 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import psycopg
 import pytest
-from conftest import PASSWORD, Server, Shop, contracts, with_accounts
-from crash_processes import LONGEST_RUN_SECONDS, Fault, Outcome, run
+from conftest import PASSWORD, Server, Shop, with_accounts
+from crash_processes import LONGEST_RUN_SECONDS, Fault
 from entry_point import EntryPoint, pipes
 from pyiceberg.catalog import load_catalog
+from sharing import ROWS, Pods
+from target_iceberg.commit.progress import PROGRESS
 from target_iceberg.files.orphans import orphans
-
-ROWS = 36_000
-JUDGED = Fault("tap", "after", "tap_postgres_arrow.bulk:judged")
-"""Where the run that leads has read its first pieces, and before it says so."""
 
 
 @pytest.fixture(scope="module")
 def large(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A table that is large enough for several pieces."""
     yield from with_accounts(server, tmp_path_factory.mktemp("share"), ROWS, 1)
-
-
-@dataclass
-class Pods:
-    """A run that leads and those that read for it; each is a tap and a target."""
-
-    shop: Shop
-    namespace: str
-    share: str = field(default_factory=lambda: str(uuid.uuid4()))
-    write: str = "append"
-    readers: list[threading.Thread] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
-
-    def lead(self, meanwhile: Callable[[], None] | None = None, fault: Fault | None = None) -> Outcome:
-        """Run the pod that leads; `meanwhile` is called once it has read its own first pieces."""
-        share = {
-            "id": self.share,
-            "pods": 1,
-            "request": str(self.shop.folder / f"{self.share}.request"),
-            "least_bytes": 1,
-        }
-        if meanwhile is not None:
-            fault = JUDGED
-        outcome = self._run(share, fault, meanwhile)
-        for reader in self.readers:
-            reader.join(LONGEST_RUN_SECONDS)
-        return outcome
-
-    def read(self, fault: Fault | None = None) -> Outcome:
-        """Run a pod that reads, to its end."""
-        self.outcomes.append(self._run({"id": self.share, "reads": True}, fault, None))
-        return self.outcomes[-1]
-
-    def read_beside(self) -> None:
-        """Start a pod that reads, and return once it has read a piece."""
-        self.readers.append(threading.Thread(target=self.read))
-        self.readers[-1].start()
-        deadline = time.monotonic() + LONGEST_RUN_SECONDS
-        while not self.shares("select 1 from headwater_piece where share = %s and result is not null"):
-            assert time.monotonic() < deadline, "no piece was read"
-            assert not self.outcomes, self.outcomes
-            time.sleep(0.05)
-
-    def shares(self, sql: str) -> list[Any]:
-        """Ask the queue's database."""
-        with self.shop.server.connect() as connection:
-            return connection.execute(sql, [self.share]).fetchall()
-
-    def _run(self, share: dict[str, Any], fault: Fault | None, meanwhile: Callable[[], None] | None) -> Outcome:
-        shop = self.shop
-        tap = {**shop.settings, "share": json.dumps(share)}
-        tap["share_database"] = self.database("postgres")
-        tap["batch_config"] = {**tap["batch_config"], "encoding": {"format": "pipe"}}
-        target = {
-            "namespace": self.namespace,
-            "validate_records": False,
-            "contracts": contracts(shop.folder / self.write, accounts=f"key: [id]\nwrite: {self.write}"),
-        }
-        return run(tap, target, {}, fault, meanwhile=meanwhile)
-
-    def database(self, name: str) -> str:
-        """Return the URL of a database, as Meltano's setting has it."""
-        server = self.shop.server
-        return f"postgresql+psycopg2://postgres:{quote(PASSWORD, safe='')}@{server.host}:{server.port}/{name}"
-
-    @property
-    def table(self) -> Any:
-        """The table that is loaded."""
-        return load_catalog("lake").load_table((self.namespace, "accounts"))
-
-    def check(self, rows: int = ROWS, files: int = 3) -> None:
-        """Every row is there, once; each piece is a file."""
-        found = Counter(self.table.scan(selected_fields=("id",)).to_arrow()["id"].to_pylist())
-        assert len(found) == rows
-        assert set(found.values()) == {1}
-        paths = [task.file.file_path for task in self.table.scan().plan_files()]
-        assert len(paths) == files
-        assert len(self.table.snapshots()) == 1, "one commit at the end"
 
 
 @pytest.fixture
@@ -136,6 +55,21 @@ def test_pods_read_pieces_of_one_moment_and_one_commits(pods: Pods) -> None:
     pods.check()
     assert set(pods.table.scan(selected_fields=("balance",)).to_arrow()["balance"].to_pylist()) == {1}
     assert pods.shares("select 1 from headwater_share where id = %s") == [], "nothing is left in the queue"
+
+
+def test_what_other_pods_have_read_is_kept_too(pods: Pods) -> None:
+    """A leader that dies in hour six would else go on from its own pieces only."""
+    pods.settings = {"piece_bytes": 16 << 20, "checkpoint_seconds": 0}
+    outcome = pods.lead(pods.read_beside)
+    assert outcome.complete, outcome.log
+    pods.check(files=len(list(pods.table.scan().plan_files())))
+    earlier = [
+        json.loads(Path(each.metadata_file.removeprefix("file://")).read_text())
+        for each in pods.table.metadata.metadata_log
+    ]
+    told = [snapshot["summary"].get(PROGRESS, "") for each in earlier for snapshot in each.get("snapshots", [])]
+    # A file that another pod has stored has its attempt in its name.
+    assert any(re.search(r"-\d{5}-[0-9a-f]{8}\.parquet", each) for each in told), told
 
 
 def test_pods_that_never_come_cost_nothing(pods: Pods) -> None:
@@ -272,7 +206,9 @@ def test_headwater_ingest_asks_for_pods_and_reads_for_others(pods: Pods, tmp_pat
     pods.check(files=18)
     messages = [json.loads(line) for line in ended[0].stdout.splitlines() if "__dagster_pipes" in line]
     assert {"share": share, "pods": 16} in [
-        each["params"]["payload"]["headwater/readers"] for each in messages if each["method"] == "report_custom_message"
+        each["params"]["payload"].get("headwater/readers")
+        for each in messages
+        if each["method"] == "report_custom_message"
     ]
     with shop.server.connect(database) as connection:
         assert connection.execute("select count(*) from runs").fetchone() == (1,), "the reader has no run of its own"

@@ -145,7 +145,7 @@ def through_the_pipe(catalog: Catalog, _monkeypatch: pytest.MonkeyPatch, folder:
     load = begin(catalog)
     (passage,) = load.receive([chunks(path.read_bytes())], {name: name for name in COLUMNS})
     assert passage.misfit is None
-    load.adopt(passage)
+    load.adopt(passage, "a pipe")
     load.commit({"at": 1})
     return load._table
 
@@ -207,7 +207,7 @@ def test_files_of_another_engine_than_ours_have_no_bounds_of_floats(catalog: Cat
     pq.write_table(table, content, row_group_size=GROUP, store_decimal_as_integer=True)
     load = begin(catalog)
     (passage,) = load.receive([chunks(content.getvalue())], {name: name for name in COLUMNS})
-    load.adopt(passage)
+    load.adopt(passage, "a pipe")
     load.commit({"at": 1})
     assert reading.rows(load._table, "id", where="finer = 'nan' or zero = -0.0 and id = 1") == [(1,), (NAN,)]
     (task,) = load._table.scan().plan_files()

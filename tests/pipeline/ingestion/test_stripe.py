@@ -6,137 +6,32 @@ import contextlib
 import io
 import json
 import shutil
-import sys
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-
-from tests.pipeline.serving import served
-
-SOURCES = Path(__file__).parents[3] / "pipeline_code" / "sources"
-sys.path.append(str(SOURCES))
-
-from conftest import PACKAGES  # noqa: E402
-from entry_point import EntryPoint  # noqa: E402
-from headwater_contracts import read_source  # noqa: E402
-from headwater_tap.calls import ServiceError  # noqa: E402
-from petco.api.app import application  # noqa: E402
-from petco.api.faults import Fault, Faults, Kind  # noqa: E402
-from petco.api.settings import Access, StripeAccess  # noqa: E402
-from petco.api.shop import Shop as Tables  # noqa: E402
-from petco.database import Server as Address  # noqa: E402
-from tap_stripe.objects import KINDS  # noqa: E402
-from tap_stripe.tap import TapStripe  # noqa: E402
-from target_iceberg.messages.target import TargetIceberg  # noqa: E402
-from target_iceberg.rows.types import iceberg_schema  # noqa: E402
-from target_iceberg.run import IncompleteStreamError  # noqa: E402
+from conftest import PACKAGES
+from entry_point import EntryPoint
+from headwater_contracts import read_source
+from headwater_tap.calls import ServiceError
+from petco.api.faults import Fault, Kind
+from stripe_stand_in import KEY, ORDERS, Stripe, add_order, cancel, numbers, records, served_stripe
+from tap_stripe.objects import KINDS
+from tap_stripe.tap import TapStripe
+from target_iceberg.rows.types import iceberg_schema
+from target_iceberg.run import IncompleteStreamError
 
 if TYPE_CHECKING:
     from conftest import Server, Shop
     from pyiceberg.catalog import Catalog
 
-KEY = "rk_test_0123456789abcdef"
-NOW = 1_780_000_000
-"""The time that the stand-in has at first: 2026-05-28."""
-ORDERS = 520
 STREAMS = [kind.stream for kind in KINDS]
-
-
-@dataclass
-class Stripe:
-    """The stand-in, with a clock of its own, and a tap that reads it."""
-
-    shop: Shop
-    faults: Faults
-    url: str = ""
-    now: int = NOW
-    state: dict[str, Any] = field(default_factory=dict)
-
-    def extract(self, **settings: Any) -> list[dict[str, Any]]:
-        """Run the tap from the last state, keep the new one, and return the messages."""
-        messages = self.messages(**settings)
-        states = [message["value"] for message in messages if message["type"] == "STATE"]
-        self.state = states[-1]
-        return messages
-
-    def messages(self, **settings: Any) -> list[dict[str, Any]]:
-        """Run the tap from the last state and return its messages."""
-        return [json.loads(line) for line in self.lines(**settings).splitlines()]
-
-    def lines(self, **settings: Any) -> str:
-        """Run the tap from the last state and return its output."""
-        output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-        config = {"api_key": KEY, "api_url": self.url, "first_wait_seconds": 0.01, "settle_seconds": 0, **settings}
-        with contextlib.redirect_stdout(output):
-            TapStripe(config=config, state=json.loads(json.dumps(self.state))).sync_all()
-        output.seek(0)
-        return output.read()
-
-    def load(self, lines: str) -> None:
-        """Run the target over Singer lines, and keep the state that it lets go of."""
-        output = io.StringIO()
-        with contextlib.redirect_stdout(output):
-            target = TargetIceberg(config={"namespace": self.shop.namespace, "validate_records": False})
-            try:
-                target.listen(io.StringIO(lines))
-            finally:
-                for line in output.getvalue().splitlines():
-                    self.state = json.loads(line)
 
 
 @pytest.fixture
 def stripe(server: Server, shop: Shop) -> Iterator[Stripe]:
-    """A shop with two weeks of orders and ten of accounts; every order of the web has a charge."""
-    script = (SOURCES / "petco" / "schema.sql").read_text()
-    begin = NOW - 14 * 86_400
-    shop.execute(
-        "drop schema shop cascade",
-        script,
-        "insert into shop.customers select i, 'c' || i || '@example.com', 'Ada', 'Nr ' || i, 'Poland', 'Wien', 'email',"
-        f" true, to_timestamp({NOW - 62 * 86_400} + i * 1000), to_timestamp({NOW - 62 * 86_400} + i * 1000)"
-        " from generate_series(1, 120) i",
-        "insert into shop.orders select i, 1 + i % 120, null, 'web', 'delivered', 'EUR', 4.95,"
-        f" to_timestamp({begin} + i * 2000), to_timestamp({begin} + i * 2000) from generate_series(1, {ORDERS}) i",
-        "insert into shop.order_items select i, i, 1, 2, 10 + i * 0.01, 1.5, 0, now()"
-        f" from generate_series(1, {ORDERS}) i",
-        (SOURCES / "petco" / "control.sql").read_text(),
-        "grant usage on schema shop, petco_meta to reader",
-        "grant select on all tables in schema shop, petco_meta to reader",
-    )
-    from conftest import PASSWORD
-
-    made = Stripe(shop, Faults())
-    tables = Tables(Address(server.host, server.port, shop.database, "reader", PASSWORD))
-    access = Access(stripe=StripeAccess(KEY))
-    with served(application(tables, access, clock=lambda: made.now, faults=made.faults)) as address:
-        made.url = f"{address}/stripe"
-        yield made
-
-
-def records(messages: list[dict[str, Any]], stream: str) -> list[dict[str, Any]]:
-    return [message["record"] for message in messages if message["type"] == "RECORD" and message["stream"] == stream]
-
-
-def numbers(messages: list[dict[str, Any]]) -> Counter[str]:
-    return Counter(message["stream"] for message in messages if message["type"] == "RECORD")
-
-
-def cancel(stripe: Stripe, order: int, at: int) -> None:
-    stripe.shop.execute(
-        f"update shop.orders set status = 'cancelled', updated_at = to_timestamp({at}) where order_id = {order}"
-    )
-
-
-def add_order(stripe: Stripe, order: int, at: int) -> None:
-    stripe.shop.execute(
-        f"insert into shop.orders values ({order}, 3, null, 'web', 'placed', 'EUR', 0, to_timestamp({at}),"
-        f" to_timestamp({at}))",
-        f"insert into shop.order_items values ({order}, {order}, 1, 1, 60, 0, 0, now())",
-    )
+    yield from served_stripe(server, shop)
 
 
 def test_the_first_run_reads_everything_and_the_second_nothing(stripe: Stripe) -> None:

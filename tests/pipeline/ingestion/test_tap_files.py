@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import gzip
-import io
 import json
-import os
-import subprocess
-import sys
-import uuid
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -22,15 +15,7 @@ import reading
 from exports import Exports
 from pyiceberg.catalog import load_catalog
 from tap_files.errors import FilesError
-from tap_files.tap import TapFiles
 from target_iceberg.quarantine.replay import replay
-
-
-@pytest.fixture
-def exports(tmp_path: Path) -> Exports:
-    made = Exports(tmp_path, f"raw_{uuid.uuid4().hex[:12]}")
-    made.root.mkdir()
-    return made
 
 
 def test_a_folder_of_csv_becomes_a_table_with_exact_types(exports: Exports) -> None:
@@ -231,6 +216,18 @@ def test_a_value_that_does_not_fit_is_set_aside_where_most_do(exports: Exports) 
     assert replay(load_catalog("lake"), exports.namespace, "orders").kept == 1
 
 
+def test_a_line_that_its_encoding_does_not_have_is_set_aside_alone(exports: Exports) -> None:
+    """One byte that cp1252 leaves out stops the stream."""
+    exports.settings = {"streams": {"a": {"encoding": "cp1252"}}}
+    exports.put(
+        "a.csv", b"id,name\n" + "".join(f"{number},Zoë\n" for number in range(200)).encode("cp1252") + b"1,\x81\n"
+    )
+    exports.replicate()
+    assert {name for _, name in exports.values("a")} == {"Zoë"}
+    (wrong,) = exports.quarantine()
+    assert (wrong["value"], wrong["reason"]) == ("1,\\x81", "line 202 is not in cp1252, the stream's `encoding`")
+
+
 @pytest.mark.parametrize(
     ("files", "settings", "says"),
     [
@@ -240,7 +237,7 @@ def test_a_value_that_does_not_fit_is_set_aside_where_most_do(exports: Exports) 
         ({"a.csv": b"PK\x03\x04xx"}, {}, "is a zip archive"),
         ({"a.json": b"[1, 2]"}, {}, "write an object a line"),
         ({"a.parquet": b"PAR1 and no more"}, {}, "no readable Parquet"),
-        ({"a.csv": b"id,name\n1,\x81\xff\n"}, {"streams": {"a": {"encoding": "cp1252"}}}, "is not in cp1252"),
+        ({"a.csv": b"\xff\xfei\x00\n\x00\x00\xd8a\x00"}, {}, "is not in utf-16: illegal UTF-16 surrogate at byte 6"),
         ({"a.csv": b"id\n1\n"}, {"streams": {"a": {"delimeter": ";"}}}, "streams.a.delimeter is not known; allowed"),
         ({"a.csv": b"_file,id\nx,1\n"}, {}, "column _file is the tap's own"),
     ],
@@ -267,38 +264,3 @@ def test_settings_win_over_what_is_found_out(exports: Exports) -> None:
     exports.settings = {"streams": {"sales": {"files": "2026/*", "header": False, "delimiter": ";", "decimal": ","}}}
     exports.replicate()
     assert exports.values("sales") == [(1, "x", Decimal("1.50")), (2, "y", Decimal("2.25"))]
-
-
-def test_records_say_the_same_as_batches(exports: Exports) -> None:
-    """Any other target gets other values than ours."""
-    exports.put("orders/1.csv", "id,total,at\n1,1.50,2026-11-01T10:00:00\nx\n")
-    config = {"path": str(exports.root)}
-    output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    with contextlib.redirect_stdout(output):
-        TapFiles(config=config, state={}).sync_all()
-    output.seek(0)
-    messages = [json.loads(line) for line in output.read().splitlines()]
-    (record,) = [each["record"] for each in messages if each["type"] == "RECORD" and each["stream"] == "orders"]
-    assert (record["id"], record["total"], record["at"]) == (1, 1.5, "2026-11-01T10:00:00")
-    assert [
-        each["record"]["value"] for each in messages if each.get("stream") == "quarantine" and "record" in each
-    ] == ["x"]
-    bulk = [json.loads(line) for line in exports.extract()]
-    schemas = [[each for each in said if each["type"] == "SCHEMA"] for said in (bulk, messages)]
-    assert schemas[0] == schemas[1]
-    states = [[each["value"] for each in said if each["type"] == "STATE"] for said in (bulk, messages)]
-    assert states[0][-1]["bookmarks"] == states[1][-1]["bookmarks"]
-
-
-def test_records_leave_no_scratch_files(exports: Exports, tmp_path: Path) -> None:
-    """A folder below /tmp a run, with text of the files, on a machine that stays."""
-    exports.put("orders/1.csv", "id,total\n1,1.50\n")
-    (tmp_path / "config.json").write_text(json.dumps({"path": str(exports.root)}))
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    command = [sys.executable, "-m", "tap_files.main", "--config", str(tmp_path / "config.json")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(scratch)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert '"RECORD"' in done.stdout
-    assert list(scratch.iterdir()) == []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,13 +17,6 @@ CONTRACT = (
     "  _file: {type: text, required: true}\n  _row: {type: bigint, required: true}\n"
     "  _modified: {type: timestamptz, required: true}\n"
 )
-
-
-@pytest.fixture
-def exports(tmp_path: Path) -> Exports:
-    made = Exports(tmp_path, f"raw_{uuid.uuid4().hex[:12]}")
-    made.root.mkdir()
-    return made
 
 
 def findings(exports: Exports) -> list[tuple[str, str, str]]:
@@ -189,10 +180,83 @@ def test_folders_of_partitions_are_columns_of_one_table(exports: Exports) -> Non
         ]  # fmt: skip
 
 
-def test_a_column_of_the_file_wins_over_its_path(exports: Exports) -> None:
-    exports.put("sales/Year=2025/1.csv", "n,year\n1,2024\n")
+@pytest.mark.parametrize("layout", ["csv", "jsonl", "parquet"])
+def test_a_column_that_its_path_contradicts_is_the_files_and_is_told(exports: Exports, layout: str) -> None:
+    """One of two answers is stored, and nobody knows that there was another."""
+    for folder, day in (("Year=2025", 2024), ("Year=2023", 2023), ("Year=none", 2022)):
+        name = f"sales/{folder}/1.{layout}"
+        if layout == "csv":
+            exports.put(name, f"n,year\n1,{day}\n2,{folder[-4:] if folder != 'Year=none' else day}\n")
+        elif layout == "jsonl":
+            exports.put(name, f'{{"n": 1, "year": {day}}}\n')
+        else:
+            pq.write_table(pa.table({"n": [1], "year": [day]}), exports.put(name, ""))
     exports.replicate()
-    assert exports.values("sales") == [(1, 2024)]
+    assert {row["year"] for row in exports.rows("sales") if row["n"] == 1} == {2022, 2023, 2024}
+    told = [message for kind, _, message in findings(exports) if kind == "noted"]
+    assert [message.partition(":")[0] for message in told] == ["sales", "sales"]
+    rows = {"csv": (1, 2), "jsonl": (1, 1), "parquet": (1, 1)}[layout]
+    assert any(f"its path says year=2025, and in {rows[0]} of {rows[1]} rows" in message for message in told)
+    assert any("its path says year=none" in message for message in told)
+    exports.replicate()
+    assert findings(exports) == []
+
+
+@pytest.mark.parametrize("name", ["_loaded_at", "_LOADED_AT"])
+def test_a_column_of_the_lakes_own_stops_its_stream_alone(exports: Exports, name: str) -> None:
+    """A later file has it: nothing of the whole source is loaded any more, or Trino reads none of two columns."""
+    exports.put("good/1.csv", "id\n1\n")
+    exports.put("own/1.csv", "id\n1\n")
+    exports.replicate()
+    exports.put("good/2.csv", "id\n2\n")
+    exports.put("own/2.csv", f"id,{name}\n2,x\n")
+    with pytest.raises(
+        FilesError, match=f"1 of 2 streams were not loaded: stream own: file own/2.csv: column {name} is"
+    ):
+        exports.replicate()
+    assert exports.values("own") == [(1,)]
+
+
+def test_a_source_of_files_has_a_deletion_mark_of_its_own_only_where_nothing_is_merged(exports: Exports) -> None:
+    """Exported from another lake, each row that was deleted there removes one here, and is stored nowhere."""
+    exports.put("t/1.csv", "id,_sdc_deleted_at\n1,2026-01-01\n2,\n")
+    exports.replicate()
+    assert [row["id"] for row in exports.rows("t")] == [1, 2]
+    exports.put("u/1.csv", "id,_sdc_deleted_at\n1,2026-01-01\n2,\n")
+    exports.contract("u", "key: [id]\nwrite: merge\ndeletes: hard\n")
+    with pytest.raises(
+        RuntimeError, match=r"stream u: the source has a column _sdc_deleted_at of its own, and a merge"
+    ):
+        exports.replicate()
+
+
+def test_types_wait_for_the_first_row(exports: Exports) -> None:
+    """A file with a header alone makes text of every column, for ever."""
+    exports.put("t/1.csv", "id,day\n")
+    (found,) = discover({"name": "x", "path": str(exports.root)}, {})["tables"]
+    assert "\n  day:" not in found["contract"]
+    exports.contract("t", found["contract"].partition("\n")[2])
+    exports.replicate()
+    assert exports.rows("t") == []
+    exports.put("t/2.csv", "id,day\n1,2026-01-02\n")
+    exports.replicate()
+    exports.put("t/3.csv", "id,day\n2,2026-01-03\n")
+    exports.replicate()
+    assert {name: exports.types("t")[name] for name in ("id", "day")} == {"id": "long", "day": "date"}
+    assert [number for number, _ in exports.values("t")] == [1, 2]
+
+
+def test_files_whose_name_is_another_streams_are_left_out_and_told(exports: Exports) -> None:
+    """One new folder, and nothing of the source is loaded."""
+    exports.put("größe/1.csv", "id\n1\n")
+    exports.replicate()
+    exports.put("größe/2.csv", "id\n2\n")
+    exports.put("grosse/1.csv", "id\n3\n")
+    exports.put("other/1.csv", "id\n4\n")
+    exports.replicate()
+    assert (exports.values("grosse"), exports.values("other")) == ([(1,), (2,)], [(4,)])
+    ((kind, _, message),) = findings(exports)
+    assert (kind, "files of 'grosse', such as grosse/1.csv, are left out" in message) == ("noted", True)
 
 
 def test_a_partition_of_another_type_is_named(exports: Exports) -> None:

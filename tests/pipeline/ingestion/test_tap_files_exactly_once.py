@@ -22,7 +22,7 @@ from tap_files.discover import discover
 from tap_files.errors import FilesError
 from tap_files.store import Store
 
-STATE = "target_iceberg.main:write_state"
+STATE = "target_iceberg.target:write_state"
 FAULTS = [
     Fault("tap", "before", "tap_files.reading:Reading.prepare"),
     Fault("tap", "before", "headwater_tap.handover:send"),
@@ -47,7 +47,7 @@ def once(exports: Exports, fault: Fault | None = None) -> Any:
     config = {**exports.config, "batch_config": {"encoding": {"format": "pipe"}, "storage": exports.storage}}
     positions = exports.folder / "positions.json"
     positions.write_text(json.dumps(exports.positions("orders")))
-    target = {"namespace": exports.namespace, "validate_records": False}
+    target = {"namespace": exports.namespace}
     outcome = run({**config, "positions_file": str(positions)}, target, exports.state, fault)
     if outcome.state is not None:
         exports.state = outcome.state
@@ -80,8 +80,8 @@ def test_what_make_source_writes_is_loaded_and_goes_on(
 ) -> None:
     """Settings that Meltano does not hand on, a contract that does not agree with the rows, or a second full read."""
     monkeypatch.syspath_prepend(PACKAGES.parents[2])
-    from localstack.sources import files, folder
-    from localstack.sources.found import parse_answer
+    from cli.sources import files, folder
+    from cli.sources.found import parse_answer
 
     exports.put("people.csv", "name;size\nZoë;1,5\n".encode("cp1252"))
     source = folder.Folder("crm", str(exports.root))
@@ -162,8 +162,8 @@ def test_a_file_that_can_not_be_read_stops_its_own_stream(
 ) -> None:
     """One broken upload, and nothing of the source is loaded; or all seems well without it."""
     monkeypatch.syspath_prepend(PACKAGES.parents[2])
-    from localstack.sources import files, folder
-    from localstack.sources.found import parse_answer
+    from cli.sources import files, folder
+    from cli.sources.found import parse_answer
 
     exports.put("people.csv", "name,size\nZoe,1\n")
     source = folder.Folder("crm", str(exports.root))

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import json
-import uuid
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from exports import Exports
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tap_files.discover import discover
 from tap_files.documents import documents
 from tap_files.errors import FilesError
+from tap_files.jsonlines import TwiceError, _values
 
 ROWS = [{"id": 1, "name": 'a}"[', "more": {"x": [1.10, {"y": None}]}}, {"id": 2, "name": "b\\", "more": None}]
-
-
-@pytest.fixture
-def exports(tmp_path: Path) -> Exports:
-    made = Exports(tmp_path, f"raw_{uuid.uuid4().hex[:12]}")
-    made.root.mkdir()
-    return made
 
 
 @pytest.mark.parametrize(
@@ -79,6 +72,66 @@ def test_numbers_of_json_keep_all_digits(exports: Exports) -> None:
     exports.put("t/1.jsonl", '{"n": 12345678901234567890.12, "m": {"a": 1.10, "b": 12345678901234567890}}\n')
     exports.replicate()
     assert exports.values("t") == [(Decimal("12345678901234567890.12"), '{"a": 1.10, "b": 12345678901234567890}')]
+
+
+@pytest.mark.parametrize(
+    "line", ['{"id": 2, "v": "b", "id": 3}', '{"v": "a, b", "id": 2, "\\u0069d": 2}', '{"id":2,"id":null}']
+)
+def test_an_object_with_a_key_twice_is_set_aside(exports: Exports, line: str) -> None:
+    """One of its values is stored, the other is lost without a word."""
+    exports.put("t/1.jsonl", f'{{"id": 1, "v": "a, b"}}\n{line}\n{{"id": 4, "v": "{{\\"id\\": 1, \\"id\\": 2}}"}}\n')
+    exports.replicate()
+    assert exports.values("t") == [(1, "a, b"), (4, '{"id": 1, "id": 2}')]
+    assert [(row["value"], row["reason"]) for row in exports.quarantine()] == [(line, "line 2 has the key 'id' twice")]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.text(max_size=2), st.none() | st.text() | st.lists(st.integers()))), st.booleans())
+def test_a_key_that_is_there_twice_is_never_missed(pairs: list[tuple[str, object]], is_ascii: bool) -> None:
+    """A comma within a text, or one that is escaped, hides that a field was dropped."""
+    fields = (f"{json.dumps(key, ensure_ascii=is_ascii)}: {json.dumps(value)}" for key, value in pairs)
+    line = f"{{{', '.join(fields)}}}".encode()
+    if len(dict(pairs)) == len(pairs):
+        assert list(_values(line, set())) == [key for key, _ in pairs]
+    else:
+        with pytest.raises(TwiceError, match="twice"):
+            _values(line, set())
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said", "value"),
+    [(None, "utf-8", "\\xeb"), ("cp1252", "cp1252", "\\x81"), ("shift_jis", "shift_jis", "\\xff")],
+)
+def test_a_line_in_another_encoding_is_set_aside_alone(
+    exports: Exports, encoding: str | None, said: str, value: str
+) -> None:
+    """The whole file is refused for one byte, or its letters come out wrong."""
+    exports.settings = {} if encoding is None else {"streams": {"t": {"encoding": encoding}}}
+    good = "".join(f'{{"id": {number}, "v": "{"é" if encoding is None else "x"}"}}\n' for number in range(200)).encode()
+    exports.put(
+        "t/1.jsonl", good + b'{"id": 200, "v": "' + value.encode().decode("unicode_escape").encode("latin-1") + b'"}\n'
+    )
+    exports.replicate()
+    assert len(exports.rows("t")) == 200
+    (row,) = exports.quarantine()
+    assert (row["reason"], row["value"]) == (
+        f"line 201 is not in {said}, the stream's `encoding`",
+        f'{{"id": 200, "v": "{value}"}}',
+    )
+
+
+def test_the_first_look_tells_which_encoding_json_was_read_in(
+    exports: Exports, caplog: pytest.LogCaptureFixture
+) -> None:
+    """JSON is UTF-8 by its standard: what is not was read as cp1252, and nobody was told."""
+    exports.put("t/1.jsonl", '{"v": "Zoë"}\n'.encode("cp1252"))
+    answer = discover({"name": "x", "path": str(exports.root)}, {})
+    said = "1.jsonl: is no UTF-8 and is read as cp1252; if letters come out wrong, say `encoding`"
+    assert [note for note in answer["notes"] if said in note]
+    assert answer["tables"][0]["settings"] == {"encoding": "cp1252"}
+    exports.replicate()
+    assert exports.values("t") == [("Zoë",)]
+    assert "t/1.jsonl: is no UTF-8 and is read as cp1252" in caplog.text
 
 
 _JSON = st.recursive(

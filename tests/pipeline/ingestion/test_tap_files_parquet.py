@@ -6,24 +6,18 @@ import datetime as dt
 import json
 import uuid
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import Shop
 from exports import Exports
 from tap_files.discover import discover
+from tap_files.parquetvalues import far
 
 DAY_US = 86_400_000_000
-
-
-@pytest.fixture
-def exports(tmp_path: Path) -> Exports:
-    made = Exports(tmp_path, f"raw_{uuid.uuid4().hex[:12]}")
-    made.root.mkdir()
-    return made
 
 
 def put(exports: Exports, columns: dict[str, pa.Array], name: str = "t/1.parquet", **options: Any) -> None:
@@ -111,7 +105,19 @@ def test_years_that_no_reader_has_are_set_aside(exports: Exports) -> None:
     put(exports, {"d": pa.array(days, pa.date32()), "at": pa.array(times, pa.timestamp("us"))})
     exports.replicate()
     assert [row["d"] and row["d"].year for row in exports.rows("t")] == [1, 9999, None]
-    assert [row["value"] for row in exports.quarantine()] == ["-719163", "2932897"]
+    aside = sorted((json.loads(row["row"])["d"], json.loads(row["row"])["at"]) for row in exports.quarantine())
+    assert aside == [("0001-12-31 BC", "0001-12-31 00:00:00 BC"), ("10000-01-01", "10000-01-01 00:00:00")]
+
+
+def test_a_day_of_any_year_is_written_as_postgresql_writes_it(shop: Shop) -> None:
+    """A number of days since 1970: nobody sees which day that is."""
+    days = [-2_440_588 + 1, -719_529, -719_528, -719_163, 2_932_897, 3_000_000, 106_000_000]
+    texts = [far(pa.scalar(each, pa.date32())) for each in days]
+    with shop.connect() as connection:
+        wanted = [connection.execute("select (date '1970-01-01' + %s)::text", [each]).fetchone() for each in days]
+    assert [(each,) for each in texts] == wanted
+    moment = pa.scalar(2_932_897 * DAY_US + 3_723_000_400, pa.timestamp("us", "UTC"))
+    assert far(moment) == "10000-01-01 01:02:03.0004+00"
 
 
 def test_what_is_nested_is_json(exports: Exports) -> None:

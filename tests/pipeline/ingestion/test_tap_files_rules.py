@@ -43,7 +43,7 @@ def test_names_say_the_stream(name: str, stream: str) -> None:
 
 def test_what_is_no_data_makes_no_stream() -> None:
     names = ["a.csv", ".hidden.csv", "_SUCCESS", "t/_delta_log/1.json", "t/part-0", "report.pdf", "x.xlsx"]
-    streams, left = grouped([File(name, 1, 1) for name in names], {"own": "*.xlsx"})
+    streams, left, _ = grouped([File(name, 1, 1) for name in names], {"own": "*.xlsx"})
     assert {stream: [each.name for each in files] for stream, files in streams.items()} == {
         "a": ["a.csv"], "own": ["x.xlsx"], "t": ["t/part-0"],
     }  # fmt: skip

@@ -16,8 +16,8 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table
 from target_iceberg.messages.records import RecordValueError, to_batch
-from target_iceberg.messages.target import IncompleteStreamError
 from target_iceberg.rows.types import column_type
+from target_iceberg.run import IncompleteStreamError
 
 
 def singer(*records: dict[str, Any], schema: dict[str, Any], stream: str = "pets", **extra: Any) -> str:
@@ -280,7 +280,7 @@ def test_json_types(schema: dict[str, Any], expected: str) -> None:
 
 
 def test_own_column_name_is_refused(new_shop: Callable[[], Shop]) -> None:
-    with pytest.raises(ValueError, match="column _loaded_at is the target's own"):
+    with pytest.raises(RuntimeError, match="stream pets: column _loaded_at is the target's own"):
         new_shop().load(singer(schema={**ID, "_loaded_at": {"type": "string"}}))
 
 

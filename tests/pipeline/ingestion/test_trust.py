@@ -129,8 +129,8 @@ def test_a_source_is_discovered_and_loaded_by_its_files(
 ) -> None:
     """The authority's file travels with the source's: neither command sees the one on the user's machine."""
     monkeypatch.syspath_prepend(PACKAGES.parents[2])
-    from localstack.sources import connection as addresses
-    from localstack.sources import discovery, files
+    from cli.sources import connection as addresses
+    from cli.sources import discovery, files
 
     given = tmp_path / "given.pem"
     shutil.copy(authority, given)

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from conftest import Shop
-from singer_sdk.contrib.msgspec import MsgSpecReader
 from target_iceberg.messages.records import parsed, sift, to_batch
+from target_iceberg.messages.singer import read_record
 from target_iceberg.rows.values import json_text
 
 BIGINT, NUMERIC, DOUBLE, REAL = pa.int64(), pa.decimal128(10, 2), pa.float64(), pa.float32()
@@ -117,7 +117,7 @@ def test_a_bad_neighbour_changes_no_value(way: Callable[[Any, pa.DataType], Any]
     ],
 )  # fmt: skip
 def test_json_number_is_a_value_or_none(kind: pa.DataType, text: str, wanted: Any) -> None:
-    value = MsgSpecReader().deserialize_json(f'{{"value": {text}}}')["value"]
+    value = read_record(f'{{"value": {text}}}', "a record")["value"]
     assert as_record(value, kind) == (text if text.startswith("{") else wanted)
 
 

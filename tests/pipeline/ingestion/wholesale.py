@@ -5,22 +5,20 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import sys
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from conftest import PASSWORD, Server, Shop
+from conftest import PASSWORD, SOURCES, Server, Shop
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from tap_salesforce.tap import TapSalesforce
 
 from tests.pipeline.serving import served
 
-SOURCES = Path(__file__).parents[3] / "pipeline_code" / "sources"
-sys.path.append(str(SOURCES))
 CLIENT_ID, SECRET = "petco-ingestion", "s3cret:with/odd+parts"
 USERNAME = "ingestion@petco.example.com"
 
@@ -118,3 +116,17 @@ def organisation(server: Server, database: str, folder: Path, **service: Any) ->
     tables = Tables(Place(server.host, server.port, database, "postgres", PASSWORD))
     with served(application(tables, Access(), faults=faults, organisation=known)) as made.address:
         yield made
+
+
+New = Callable[..., Organisation]
+
+
+def organisations(server: Server, folder: Path) -> Iterator[New]:
+    """Yield what makes an organisation; settings are the stand-in's."""
+    with contextlib.ExitStack() as stack:
+
+        def make(**service: Any) -> Organisation:
+            name = f"wholesale_{uuid.uuid4().hex[:12]}"
+            return stack.enter_context(organisation(server, name, folder / name, **service))
+
+        yield make

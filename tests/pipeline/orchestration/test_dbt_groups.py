@@ -6,7 +6,8 @@ TABLES = {"orders": "shop", "stripe_charges": "stripe"}
 
 
 def node(kind, name, *reads, **more):
-    return {"resource_type": kind, "fqn": ["headwater", name], "depends_on": {"nodes": list(reads)}, **more}
+    fixed = {"resource_type": kind, "fqn": ["headwater", name], "relation_name": name}
+    return {**fixed, "depends_on": {"nodes": list(reads)}, **more}
 
 
 def manifest(**tests):
@@ -19,7 +20,7 @@ def manifest(**tests):
     return {
         "nodes": {f"model.headwater.{name}": each for name, each in models.items()} | tests,
         "sources": {
-            f"source.headwater.raw.{name}": {"name": name, "source_name": "raw"}
+            f"source.headwater.raw.{name}": node("source", name) | {"name": name, "source_name": "raw"}
             for name in ("orders", "stripe_charges")
         },
     }
@@ -52,7 +53,6 @@ def test_two_sources_may_call_a_table_the_same():
     """Models of an added source that has `orders` too would wait for the shop, and be held up by it."""
     known = manifest()
     known["nodes"] = {"model.headwater.stg_crm": node("model", "stg_crm", "source.headwater.crm.orders")}
-    known["sources"]["source.headwater.crm.orders"] = {
-        "name": "orders", "identifier": "crm_orders", "source_name": "crm"
-    }  # fmt: skip
+    named = {"name": "orders", "identifier": "crm_orders", "source_name": "crm"}
+    known["sources"]["source.headwater.crm.orders"] = node("source", "crm_orders") | named
     assert [group.name for group in groups(known, {**TABLES, "crm_orders": "crm"})] == ["build_crm"]

@@ -1,10 +1,13 @@
+"""Ingestion in a Dagster run: what its Job reports, and what becomes of runs that go wrong."""
+
 import json
 
 import dagster as dg
 import pytest
 from dagster_pipes import PIPES_PROTOCOL_VERSION_FIELD
+from headwater_dagster.jobs.run import Patience
 
-from .test_jobs import CRON_JOB, Cluster, pod
+from .test_jobs import CRON_JOB, Cluster, job, pod
 
 
 def message(method, **params):
@@ -36,7 +39,7 @@ class IngestionCluster(Cluster):
         self.manifests.append(manifest)
 
 
-def materialize(definitions, cluster, streams):
+def materialize(definitions, cluster, streams, **options):
     from headwater_dagster.defs.ingestion.resources import IngestionJobs
 
     class Jobs(IngestionJobs):
@@ -49,6 +52,7 @@ def materialize(definitions, cluster, streams):
         resources={"ingestion": Jobs(namespace="headwater")},
         raise_on_error=False,
         run_config=None,
+        **options,
     )
 
 
@@ -94,16 +98,25 @@ def test_a_run_that_asks_for_pods_gets_a_job_of_them(definitions):
     assert cluster.deleted == [], "they end by themselves, and their logs stay"
 
 
+def test_progress_of_a_long_read_is_in_the_log_of_the_run(definitions):
+    """A first load of hours that says nothing looks like one that hangs."""
+    said = "Progress of shop.orders: 12 rows, 50%, 1 rows/s, about 12 s left"
+    told = message("report_custom_message", payload={"headwater/progress": said})
+    lines = [message("opened", extras={}), told, materialized("orders", 12), checked("orders", passed=True)]
+    instance = dg.DagsterInstance.ephemeral()
+    cluster = IngestionCluster([pod("Running"), done(0)], lines)
+    result = materialize(definitions, cluster, ["orders"], instance=instance)
+    assert said in [each.user_message for each in instance.all_logs(result.run_id)]
+
+
 def test_readers_that_are_left_are_deleted(definitions, no_wait, monkeypatch):
     """Pods that no node has taken yet would start for nothing, and the next run would wait for them."""
     from headwater_dagster.defs.ingestion import readers
 
     monkeypatch.setattr(readers, "LEAVING_SECONDS", 0.01)
     cluster = IngestionCluster([pod("Running"), done(0)], [message("opened", extras={}), WANTED])
-    cluster.active_jobs = lambda selector: (
-        [{"metadata": {"name": name}} for name in cluster.created if name.endswith("-readers")]
-        if "run-id" in selector
-        else []
+    cluster.jobs = lambda selector: (
+        [job(name, args=[]) for name in cluster.created if name.endswith("-readers")] if "run-id" in selector else []
     )
     materialize(definitions, cluster, ["orders"])
     started = [name for name in cluster.created if name.endswith("-readers")]
@@ -150,9 +163,9 @@ def test_a_source_waits_for_jobs_of_its_own_and_for_those_of_a_person(definition
     """Two loads of a stream at once: one is refused. Waiting for the other sources' would tie them together."""
     cluster = IngestionCluster([pod("Running"), done(1)], [])
     asked = []
-    cluster.active_jobs = lambda selector: asked.append(selector) or []
+    cluster.jobs = lambda selector: asked.append(selector) or []
     materialize(definitions, cluster, ["stripe_charges"])
-    assert asked[0] == "app.kubernetes.io/name=ingestion,headwater/source notin (salesforce,shop)"
+    assert asked[1] == "app.kubernetes.io/name=ingestion,headwater/source notin (salesforce,shop)"
 
 
 def failure_of(result):
@@ -184,58 +197,56 @@ def test_a_stream_that_was_not_reported_is_a_failure(definitions, no_wait):
     assert "did not report raw/stores" in failure_of(result)
 
 
+def test_a_job_that_an_earlier_attempt_left_is_taken_up(definitions, no_wait):
+    """An API server that is away for long fails the attempt; the next one must not load the same beside it."""
+    lines = [message("opened", extras={}), materialized("orders", 12), checked("orders", passed=True)]
+    cluster = IngestionCluster([pod("Running"), done(0)], lines)
+    read, tries = cluster.log_lines, []
+
+    def lost_at_first(pod):
+        tries.append(pod)
+        if len(tries) == 1:
+            raise OSError("connection refused")
+        yield from read(pod)
+
+    cluster.log_lines = lost_at_first
+    cluster.jobs = lambda selector: [made(each) for each in cluster.manifests] if "run-id" in selector else []
+    result = materialize(definitions, cluster, ["orders"])
+    assert result.success
+    assert len(tries) == 2
+    assert (len(cluster.created), cluster.deleted) == (1, [])
+    assert result.asset_materializations_for_node("ingest_shop")[0].metadata["rows"].value == 12
+
+
+def made(manifest):
+    """The manifest as the API shows it."""
+    return {**manifest, "status": {}}
+
+
+@pytest.mark.parametrize(("code", "jobs"), [(1, 3), (65, 1)])
+def test_what_needs_a_person_is_not_read_three_times(definitions, no_wait, code, jobs):
+    """A contract that refuses the data after hours of reading, and two more readings that it refuses as well."""
+    cluster = IngestionCluster([pod("Running"), done(code)], ["ingestion failed: refused by the contract"])
+    assert not materialize(definitions, cluster, ["orders"]).success
+    assert len(cluster.created) == jobs
+
+
+def test_a_wait_for_a_rival_that_never_ends_says_so(definitions, no_wait, monkeypatch):
+    """The reason of the failure, hidden behind a fault of our own."""
+    from headwater_dagster.defs.ingestion import assets
+
+    monkeypatch.setattr(assets, "Patience", lambda: Patience(others=0))
+    cluster = IngestionCluster([pod("Running"), done(0)], [])
+    cluster.jobs = lambda selector: [job("ingestion-by-hand", run="none", root="none")] if "name=" in selector else []
+    result = materialize(definitions, cluster, ["orders"])
+    assert not result.success
+    assert "still running after 0 s: ingestion-by-hand" in failure_of(result)
+
+
 def test_a_missing_template_says_what_to_do(definitions):
     result = materialize(definitions, IngestionCluster([pod()], template=None), ["orders"])
     assert not result.success
     assert "make up" in failure_of(result)
-
-
-class TestSensor:
-    @pytest.fixture(autouse=True)
-    def loaded(self, definitions):
-        """The module imports the definitions."""
-
-    @pytest.fixture
-    def shop(self, monkeypatch):
-        from headwater_dagster.defs.ingestion.resources import Shop
-
-        rows = {"orders": ["2026-11-22", 5], "customers": ["2026-11-20", 2]}
-        fake = Shop("h", "1", "d", "u", "p")
-        monkeypatch.setattr(Shop, "from_environment", classmethod(lambda cls: fake))
-        monkeypatch.setattr(Shop, "query", lambda *_: [(name, *state) for name, state in rows.items()])
-        return rows
-
-    def evaluate(self, cursor=None, instance=None):
-        from headwater_dagster.defs.pipeline.sensors import shop_has_new_rows
-
-        with dg.DagsterInstance.ephemeral() as fresh:
-            context = dg.build_sensor_context(instance=instance if instance is not None else fresh, cursor=cursor)
-            return shop_has_new_rows(context)
-
-    def test_the_first_look_starts_a_run(self, shop):
-        result = self.evaluate()
-        assert len(result.run_requests) == 1
-        assert json.loads(result.cursor) == shop
-
-    def test_an_unchanged_shop_starts_none(self, shop):
-        assert "as they were" in self.evaluate(cursor=json.dumps(shop)).skip_message
-
-    def test_rows_with_an_old_time_of_change_are_seen(self, shop):
-        before = json.dumps(shop)
-        shop["orders"] = ["2026-11-22", 6]
-        assert len(self.evaluate(cursor=before).run_requests) == 1
-
-    def test_a_run_under_way_is_waited_for_and_nothing_forgotten(self, shop):
-        with dg.DagsterInstance.ephemeral() as instance:
-            instance.add_run(
-                dg.DagsterRun(job_name="petco_pipeline", run_id="0" * 8, status=dg.DagsterRunStatus.STARTED)
-            )
-            result = self.evaluate(cursor="{}", instance=instance)
-        assert isinstance(result, dg.SkipReason)
-
-    def test_without_a_source_it_says_so(self, monkeypatch):
-        monkeypatch.delenv("SHOP_HOST", raising=False)
-        assert "SHOP_HOST" in self.evaluate().skip_message
 
 
 def test_a_raw_stream_without_rows_fails_its_check(definitions):
@@ -246,7 +257,9 @@ def test_a_raw_stream_without_rows_fails_its_check(definitions):
     class Empty(Lake):
         def query(self, statement):
             names = [line.split("'")[1] for line in statement.split("\n") if "'" in line]
-            return [[name, 0 if name in {"stores", "stripe_disputes"} else 3, None] for name in names]
+            return [
+                [name, 0, None, None] if name in {"stores", "stripe_disputes"} else [name, 1, 3, None] for name in names
+            ]
 
     lake = Empty(host="h", port="1", user="u", catalog="c")
     with dg.DagsterInstance.ephemeral() as instance:

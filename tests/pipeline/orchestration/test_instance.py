@@ -1,5 +1,9 @@
 """The instance file is only read in the cluster: what is wrong in it shows here first."""
 
+import importlib
+import json
+
+import pytest
 import yaml
 from dagster._core.instance.config import dagster_instance_config
 from dagster_k8s.job import UserDefinedDagsterK8sConfig
@@ -19,19 +23,57 @@ def test_dagster_accepts_the_instance_file(monkeypatch):
     assert config["telemetry"] == {"enabled": False}
 
 
-def test_run_pods_are_confined_and_get_their_environment():
-    config = yaml.safe_load((HOME / "dagster.yaml").read_text())["run_launcher"]["config"]
+# As components/orchestration/runs.py renders it, which this environment can't import: tests/unit checks what is in it.
+POD = {
+    "container_config": {
+        "security_context": {"read_only_root_filesystem": True, "capabilities": {"drop": ["ALL"]}},
+        "volume_mounts": [{"name": "tmp", "mount_path": "/tmp"}],
+        "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
+    },
+    "pod_spec_config": {
+        "security_context": {"run_as_user": 10001, "seccomp_profile": {"type": "RuntimeDefault"}},
+        "enable_service_links": False,
+        "termination_grace_period_seconds": 60,
+        "volumes": [{"name": "tmp", "empty_dir": {"size_limit": "1Gi"}}],
+    },
+    "pod_template_spec_metadata": {"labels": {"app.kubernetes.io/component": "run"}},
+    "job_metadata": {"labels": {"app.kubernetes.io/component": "run"}},
+}
+
+
+def configured(monkeypatch, pod):
+    """The launcher that Dagster makes of the instance file, in a pod whose environment holds this pod of a run."""
+    data = yaml.safe_load((HOME / "dagster.yaml").read_text())["run_launcher"]
+    config = {**data["config"], "job_namespace": "headwater"}
     assert set(config) <= set(K8sRunLauncher.config_type())
-    assert config["env_config_maps"] == config["env_secrets"] == ["dagster-environment"]
-    assert config["service_account_name"] == "dagster"
-    run = UserDefinedDagsterK8sConfig.from_dict(config["run_k8s_config"])
-    container, pod = run.container_config, run.pod_spec_config
-    assert container["security_context"]["read_only_root_filesystem"] is True
-    assert container["security_context"]["capabilities"] == {"drop": ["ALL"]}
-    assert container["resources"]["limits"]["memory"]
-    assert pod["security_context"]["run_as_user"] == 10001
-    paths = [mount["mount_path"] for mount in container["volume_mounts"]]
-    assert paths == ["/tmp", "/etc/headwater/trino", "/etc/headwater/database"]
+    if pod is None:
+        monkeypatch.delenv("HEADWATER_RUN_POD", raising=False)
+    else:
+        monkeypatch.setenv("HEADWATER_RUN_POD", pod)
+    monkeypatch.setattr(
+        "dagster_k8s.launcher.K8sRunLauncher.__init__", lambda self, **given: setattr(self, "given", given)
+    )
+    return getattr(importlib.import_module(data["module"]), data["class"]).from_config_value(None, config).given
+
+
+def test_run_pods_are_what_the_program_renders(monkeypatch):
+    """A pod of the image's own: to change its size or its rights one builds the image anew, for every stack alike."""
+    given = configured(monkeypatch, json.dumps(POD))
+    assert set(given) - {"inst_data"} <= set(K8sRunLauncher.config_type())
+    assert given["env_config_maps"] == given["env_secrets"] == ["dagster-environment"]
+    assert given["service_account_name"] == "dagster"
+    # What Dagster makes of it: Kubernetes' own model knows every name, and the file's part about Jobs is there still.
+    run = UserDefinedDagsterK8sConfig.from_dict(given["run_k8s_config"])
+    assert run.container_config == POD["container_config"]
+    assert run.pod_spec_config == POD["pod_spec_config"]
+    assert run.job_spec_config == {"backoff_limit": 0, "ttl_seconds_after_finished": 86400}
+
+
+@pytest.mark.parametrize("pod", [None, "", "1Gi", "{}", json.dumps({**POD, "pod_spec": {}})])
+def test_runs_without_a_pod_are_refused(monkeypatch, pod):
+    """A run pod without limits takes its node's memory, and the kernel picks who goes."""
+    with pytest.raises(ValueError, match="HEADWATER_RUN_POD"):
+        configured(monkeypatch, pod)
 
 
 def test_the_code_location_is_where_its_service_is():

@@ -3,7 +3,7 @@ import itertools
 import pytest
 from headwater_dagster.jobs import pod as pods
 from headwater_dagster.jobs.manifest import job_manifest
-from headwater_dagster.jobs.run import JobFailed, Patience, clear_the_way, run_job
+from headwater_dagster.jobs.run import JobFailed, Patience, clear_the_way, follow_job, left_over
 
 CRON_JOB = {
     "metadata": {"name": "ingestion", "namespace": "headwater", "uid": "u-1"},
@@ -78,7 +78,7 @@ class Cluster:
     def delete_job(self, name):
         self.deleted.append(name)
 
-    def active_jobs(self, selector):
+    def jobs(self, selector):
         return self.active.pop(0) if self.active else []
 
     def pods(self, job):
@@ -94,7 +94,8 @@ class Cluster:
 
 
 def run(cluster, manifest, patience=Patience()):  # noqa: B008 - frozen
-    run_job(cluster, manifest, lambda line: not line.startswith("{"), patience)
+    cluster.create_job(manifest)
+    follow_job(cluster, "ingestion-1", lambda line: not line.startswith("{"), patience, lambda: False)
 
 
 class TestManifest:
@@ -181,19 +182,70 @@ class TestRun:
         with pytest.raises(JobFailed, match="Evicted"):
             run(Cluster([pod("Running"), gone]), manifest)
 
-    def test_a_cancelled_run_takes_its_job_along(self, manifest):
+    @pytest.mark.parametrize("cancelled", [True, False])
+    def test_only_a_person_who_cancels_takes_the_job_along(self, cancelled):
+        """A node that is drained interrupts a run as a person does: a first load of hours would begin anew."""
         cluster = Cluster([pod("Running")], lines=["one"])
 
         def interrupt(_line):
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            run_job(cluster, manifest, interrupt, Patience())
-        assert cluster.deleted == ["ingestion-1"]
+            follow_job(cluster, "ingestion-1", interrupt, Patience(), lambda: cancelled)
+        assert cluster.deleted == (["ingestion-1"] if cancelled else [])
+
+    def test_a_cluster_that_can_not_be_reached_leaves_the_job_at_work(self, manifest):
+        """The deletion of a load that runs well, because its watcher lost sight of it."""
+        cluster = Cluster([pod("Running")])
+
+        def lost(pod):
+            raise OSError("connection refused")
+
+        cluster.log_lines = lost
+        with pytest.raises(OSError, match="refused"):
+            run(cluster, manifest)
+        assert cluster.deleted == []
 
 
-OTHER = {"metadata": {"name": "ingestion-other", "labels": {"headwater/run-id": "run-2"}}}
-OWN = {"metadata": {"name": "ingestion-own", "labels": {"headwater/run-id": "run-1"}}}
+def job(name, run="run-1", root="run-1", ended=None, args=("--streams", "orders")):
+    """A Job as the API shows it; ended: Complete or Failed."""
+    conditions = [{"type": ended, "status": "True"}] if ended else []
+    return {
+        "metadata": {"name": name, "labels": {"headwater/run-id": run, "headwater/root-run-id": root}},
+        "spec": {"template": {"spec": {"containers": [{"args": list(args)}]}}},
+        "status": {"conditions": conditions},
+    }
+
+
+OTHER, OWN = job("ingestion-other", run="run-2"), job("ingestion-own")
+
+
+class TestLeftOver:
+    """What an earlier attempt has left is taken up, where it does what this one is to do."""
+
+    def found(self, *jobs):
+        labels = {"headwater/root-run-id": "run-1"}, {"headwater/run-id": "run-2"}
+        return left_over(Cluster([], active=[jobs]), *labels, ["--streams", "orders"])
+
+    def test_a_job_that_runs_is_taken_up_whichever_attempt_made_it(self):
+        """A load that is begun again from its start, because the pod which watched it was moved."""
+        assert self.found(job("a", run="run-1")) == "a"
+        assert self.found(job("a", run="run-2")) == "a"
+
+    def test_one_that_has_succeeded_only_where_this_run_made_it(self):
+        """A run that somebody repeats on purpose, and that loads nothing: it reports what the first had loaded."""
+        assert self.found(job("a", run="run-1", ended="Complete")) is None
+        assert self.found(job("a", run="run-2", ended="Complete")) == "a"
+
+    def test_one_that_failed_or_does_something_else_is_not(self):
+        """A retry that fails at once of the failure before it; streams that nobody loads."""
+        assert self.found(job("a", run="run-2", ended="Failed")) is None
+        assert self.found(job("a", args=["--streams", "stores"])) is None
+        assert self.found() is None
+
+    def test_the_newest_counts(self):
+        """The result of a load that another has overtaken."""
+        assert self.found(job("a", run="run-2", ended="Complete"), job("b", run="run-2")) == "b"
 
 
 class TestClearTheWay:
@@ -206,6 +258,19 @@ class TestClearTheWay:
         cluster = Cluster([pod("Running")], active=[[OWN], []])
         self.clear(cluster)
         assert cluster.deleted == ["ingestion-own"]
+
+    def test_what_is_taken_up_is_left_alone(self):
+        """The load that the run is about to follow, deleted by itself."""
+        cluster = Cluster([pod("Running")], active=[[OWN]] * 3)
+        clear_the_way(
+            cluster, "app=ingestion", {"headwater/run-id": "run-1"}, print, Patience(), spared="ingestion-own"
+        )
+        assert cluster.deleted == []
+
+    def test_what_has_ended_is_no_rival(self):
+        """A wait for Jobs that are kept for their logs."""
+        cluster = Cluster([pod("Running")], active=[[job("a", run="run-2", ended="Failed")]])
+        assert self.clear(cluster) == []
 
     def test_another_run_is_waited_for(self):
         cluster = Cluster([pod("Running")], active=[[OTHER], [OTHER], []])

@@ -1,17 +1,13 @@
 """What the pipeline tells CloudWatch about itself: from Dagster's own records, by the real client, to a real server."""
 
 import datetime as dt
-import hashlib
 import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import dagster as dg
 import pytest
-
-from .conftest import REPOSITORY
 
 NAMESPACE = "Headwater/headwater-test"
 NOW = dt.datetime.now(dt.UTC)
@@ -124,7 +120,7 @@ def test_the_check_of_the_pipeline_still_says_what_is_read(definitions):
     class Filled(Lake):
         def query(self, statement):
             names = [line.split("'")[1] for line in statement.split("\n") if "'" in line]
-            return [[name, 3, "2026-01-31 12:00:00.000000 UTC"] for name in names]
+            return [[name, 1, 3, "2026-01-31 12:00:00.000000 UTC"] for name in names]
 
     from headwater_dagster.defs.operations import facts
 
@@ -144,9 +140,8 @@ def test_the_check_of_the_pipeline_still_says_what_is_read(definitions):
 
 @pytest.fixture(scope="module")
 def cloudwatch(tmp_path_factory):
-    """The address of a CloudWatch: moto's, of the project's own environment, which lies beside the image's."""
-    lock = hashlib.sha256((REPOSITORY / "requirements.lock").read_bytes()).hexdigest()[:12]
-    python = Path(sys.executable).parents[2] / f"venv-{lock}" / "bin" / "python"
+    """The address of a CloudWatch: moto's, of the project's own environment."""
+    python = os.environ["HEADWATER_PROJECT_PYTHON"]  # cli/commands/test.py says it
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -15,9 +15,9 @@ from .conftest import PLACES, REPOSITORY
 def test_dbt_reads_an_added_source_from_its_tables(dbt_project, tmp_path, monkeypatch):
     """A file that dbt refuses stops the image's build; a table without its asset key hangs in no graph."""
     monkeypatch.syspath_prepend(REPOSITORY)
-    from localstack.sources import rendering
-    from localstack.sources.connection import parse
-    from localstack.sources.found import Found
+    from cli.sources import rendering
+    from cli.sources.connection import parse
+    from cli.sources.found import Found
 
     source = parse("postgres://reader@db.internal/crm", "crm", "public")
     tables = [

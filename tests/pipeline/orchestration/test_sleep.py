@@ -125,12 +125,24 @@ def test_a_sleep_broken_off_in_the_middle_is_remembered_whole(api, do):
     assert api.replicas == {"trino": 1, "trino-worker": 3, "superset": 1}
 
 
+def test_a_morning_brings_as_many_pods_as_the_settings_say(api, do):
+    """Two web servers in the settings, and one pod for ever: Kubernetes begins with one, and the night remembers it."""
+    named = ["trino=1", "trino-worker", "superset=2"]
+    do("sleep", *named)
+    do("wake", *named)
+    assert api.replicas == {"trino": 1, "trino-worker": 3, "superset": 2}
+    # Made anew in the night or during the day, with the one pod that Kubernetes gives.
+    api.replicas["superset"] = 1
+    do("wake", *named)
+    assert api.replicas["superset"] == 2
+
+
 def test_what_somebody_woke_by_hand_keeps_its_number(api, do):
     """Who works late has scaled up; the morning takes it away again."""
     do("sleep", *ALL)
-    api.replicas["trino-worker"] = 5
-    do("wake", *ALL)
-    assert api.replicas["trino-worker"] == 5
+    api.replicas |= {"trino-worker": 5, "superset": 3}
+    do("wake", "trino", "trino-worker", "superset=2")
+    assert (api.replicas["trino-worker"], api.replicas["superset"]) == (5, 3)
 
 
 def test_a_deployment_that_is_gone_stops_nobody(api, do, capsys):

@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from headwater_dagster.defs.ingestion.resources import login
 
-from .conftest import IMAGE, PLACES
+from .conftest import PLACES
 
 LOGIN = {"TRINO_HTTP_SCHEME": "https", "TRINO_PASSWORD": "secret", "TRINO_CA": "/etc/headwater/trino/trino.pem"}
 # dbt's own code reads the profile, as `dbt build` does; a word of a credential class that it refuses ends in an error.
@@ -83,12 +82,3 @@ def test_half_a_login_is_an_error(absent: str) -> None:
     """Without the certificate's path the client would trust every public authority instead."""
     with pytest.raises(KeyError, match=absent):
         login("dbt", {name: value for name, value in LOGIN.items() if name != absent})
-
-
-def test_runs_mount_the_certificate_where_dbt_looks_for_it() -> None:
-    """Run pods are made by the launcher from this file: what servers mount does not reach them."""
-    launcher = yaml.safe_load((IMAGE / "home" / "dagster.yaml").read_text())["run_launcher"]["config"]
-    mounts = launcher["run_k8s_config"]["container_config"]["volume_mounts"]
-    (name,) = [mount["name"] for mount in mounts if LOGIN["TRINO_CA"].startswith(mount["mount_path"] + "/")]
-    (volume,) = [v for v in launcher["run_k8s_config"]["pod_spec_config"]["volumes"] if v["name"] == name]
-    assert volume["config_map"]["optional"] is True, "the dev stack has no certificate"

@@ -9,93 +9,19 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
 
 import jwt
 import pytest
 
-from tests.pipeline.serving import served
 from tests.pipeline.sources.conftest import Shop
-
-SEED = ("seed", "--scale", "0.01", "--seed", "7", "--anchor", "2026-06-01")
-DATA = "/services/data/v62.0"
-CLIENT = ("petco-ingestion", "s3cret:with/odd+parts")
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: Any
-    text: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.text, parse_float=Decimal)
-
-    @property
-    def error(self) -> str:
-        return str(self.json[0]["errorCode"])
-
-
-@dataclass
-class Client:
-    address: str
-    token: str = ""
-
-    def call(self, path: str, body: bytes | None = None, method: str | None = None, **headers: str) -> Answer:
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        if self.token:
-            sent.setdefault("Authorization", f"Bearer {self.token}")
-        request = urllib.request.Request(self.address + path, data=body, headers=sent, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as response:
-                return Answer(response.status, response.headers, response.read().decode())
-        except urllib.error.HTTPError as error:
-            return Answer(error.code, error.headers, error.read().decode())
-
-    def query(self, soql: str, *, deleted: bool = False, **headers: str) -> Answer:
-        action = "queryAll" if deleted else "query"
-        return self.call(f"{DATA}/{action}?{urllib.parse.urlencode({'q': soql})}", **headers)
-
-    def rows(self, soql: str, *, deleted: bool = False) -> list[dict[str, Any]]:
-        answer = self.query(soql, deleted=deleted)
-        assert answer.status == 200, answer.text
-        return list(answer.json["records"])
-
-    def log_in(self) -> Client:
-        form = {"grant_type": "client_credentials", "client_id": CLIENT[0], "client_secret": CLIENT[1]}
-        answer = self.call("/services/oauth2/token", urllib.parse.urlencode(form).encode())
-        assert answer.status == 200, answer.text
-        return Client(answer.json["instance_url"], answer.json["access_token"])
-
-
-Serve = Callable[..., Any]
+from tests.pipeline.sources.salesforce_client import CLIENT, DATA, Client, Serve, served_organisations
 
 
 @pytest.fixture(scope="module")
 def serve(shop: Shop) -> Serve:
-    """Return what serves the organisation of a seeded shop, with other settings each time."""
-    assert shop.init("shop").returncode == 0
-    made = shop.petco(*SEED)
-    assert made.returncode == 0, made.stderr
-    from petco.api.app import application
-    from petco.api.settings import Access, SalesforceAccess
-    from petco.api.shop import Shop as Tables
-    from petco.database import Server
-    from petco.salesforce.organisation import Organisation
-
-    @contextmanager
-    def serving(**settings: Any) -> Iterator[tuple[Client, Any]]:
-        organisation = Organisation(SalesforceAccess(*CLIENT), **settings)
-        tables = Tables(Server("127.0.0.1", shop.port, "shop", "shop", shop.password("shop")))
-        with served(application(tables, Access(), organisation=organisation)) as address:
-            yield Client(f"{address}/salesforce"), organisation
-
-    return serving
+    return served_organisations(shop)
 
 
 @pytest.fixture(scope="module")
@@ -155,69 +81,6 @@ def test_the_days_requests_are_counted_and_end(serve: Serve) -> None:
         last = client.query("SELECT Id FROM Account")
         assert (last.status, last.error) == (403, "REQUEST_LIMIT_EXCEEDED")
         assert last.headers["Sforce-Limit-Info"] == "api-usage=3/3"
-
-
-@pytest.mark.parametrize(
-    ("soql", "code", "said"),
-    [
-        ("SELECT Id FROM Account WHERE", "MALFORMED_QUERY", "unexpected token: '<EOF>'"),
-        ("SELECT * FROM Account", "MALFORMED_QUERY", "unexpected token: '*'"),
-        ("SELECT Id FROM Account GROUP BY Id", "MALFORMED_QUERY", "unexpected token: 'GROUP'"),
-        ("SELECT Id FROM Account WHERE Id = 'a' AND Id = 'b' OR Id = 'c'", "MALFORMED_QUERY", "unexpected token: 'OR'"),
-        ("SELECT Nothing__c FROM Account", "INVALID_FIELD", "No such column 'Nothing__c' on entity 'Account'"),
-        ("SELECT Cost__c FROM Product2", "INVALID_FIELD", "No such column 'Cost__c' on entity 'Product2'"),
-        ("SELECT Id, Account.Name FROM Opportunity", "INVALID_FIELD", "Didn't understand relationship 'Account'"),
-        ("SELECT Id FROM Lead", "INVALID_TYPE", "sObject type 'Lead' is not supported"),
-        ("SELECT Id, id FROM Account", "INVALID_FIELD", "duplicate field selected: id"),
-        (
-            "SELECT Id FROM Account WHERE SystemModstamp >= '2026-01-01T00:00:00Z'",
-            "INVALID_FIELD",
-            "must be of type dateTime and should not be enclosed in quotes",
-        ),
-    ],
-)  # fmt: skip
-def test_what_is_no_query_is_refused_as_by_the_real_api(client: Client, soql: str, code: str, said: str) -> None:
-    answer = client.query(soql)
-    assert (answer.status, answer.error) == (400, code)
-    assert said in answer.json[0]["message"]
-
-
-def test_an_error_marks_the_wrong_word(client: Client) -> None:
-    message = client.query("SELECT Id, Oops FROM Account").json[0]["message"]
-    _, line, mark, place, _ = message.split("\n", maxsplit=4)
-    assert line[mark.index("^") :].startswith("Oops")
-    assert place == "ERROR at Row:1:Column:12"
-
-
-def test_conditions_mean_what_soql_means(client: Client) -> None:
-    rows = client.rows("SELECT Id, Name, Website, Contact_Email__c, CreatedDate FROM Account ORDER BY Id")
-    assert len(rows) > 5
-    first = rows[0]
-    name = first["Name"].replace("'", "\\'")
-
-    def found(where: str) -> list[str]:
-        return [row["Id"] for row in client.rows(f"SELECT Id FROM Account WHERE {where} ORDER BY Id")]
-
-    everyone = [row["Id"] for row in rows]
-    assert first["Id"] in found(f"Name = '{name.upper()}'")  # text without regard to letter case
-    assert found(f"Id IN ('{everyone[1]}', '{everyone[3]}')") == [everyone[1], everyone[3]]
-    assert found(f"Id NOT IN ('{everyone[0]}')") == everyone[1:]
-    without = [row["Id"] for row in rows if row["Website"] is None]
-    assert found("Website = NULL") == without
-    # What is unknown is not equal: SOQL's != finds rows without a value.
-    assert set(found("Website != 'https://www.petshop-1.example'")) >= set(without)
-    assert found("NOT (Website LIKE 'HTTPS://%')") == without
-    assert found(f"(Id = '{everyone[0]}' OR Id = '{everyone[2]}') AND IsDeleted = FALSE") == everyone[0:3:2]
-    moments = sorted(row["CreatedDate"] for row in rows)
-    soql_moment = moments[2].replace(".000+0000", "Z")
-    assert len(found(f"CreatedDate >= {soql_moment}")) == len([one for one in moments if one >= moments[2]])
-    latest = client.rows("SELECT Id FROM Account ORDER BY CreatedDate DESC, Id LIMIT 2 OFFSET 1")
-    assert len(latest) == 2
-
-
-def test_a_counting_query_returns_no_rows(client: Client) -> None:
-    answer = client.query("SELECT COUNT() FROM Account").json
-    assert answer == {"totalSize": len(client.rows("SELECT Id FROM Account")), "done": True, "records": []}
 
 
 def test_pages_follow_one_another_over_one_snapshot(client: Client) -> None:

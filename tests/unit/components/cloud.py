@@ -37,8 +37,9 @@ def computed(kind: str, name: str, inputs: dict[str, Any]) -> tuple[str, dict[st
         made[what] = inputs["name"], {"arn": arn(f"log-group:{inputs['name']}", "logs")}
     elif what == "Cluster":
         host = f"https://{digits[:32].upper()}.gr7.{region}.eks.amazonaws.com"
-        place = {"endpoint": host, "certificateAuthority": {"data": "Q0VSVElGSUNBVEU="}}
-        made[what] = inputs["name"], {"arn": arn(f"cluster/{inputs['name']}", "eks"), **place}
+        place: dict[str, Any] = {"endpoint": host, "certificateAuthority": {"data": "Q0VSVElGSUNBVEU="}}
+        network = {**inputs["vpcConfig"], "clusterSecurityGroupId": f"sg-{short}"}
+        made[what] = inputs["name"], {"arn": arn(f"cluster/{inputs['name']}", "eks"), "vpcConfig": network, **place}
     elif what == "Instance":
         secret = arn(f"secret:rds!db-{digits[:8]}-{digits[:6]}", "secretsmanager")
         address = f"{inputs['identifier']}.{digits[:12]}.{region}.rds.amazonaws.com"

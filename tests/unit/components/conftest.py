@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import runpy
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -16,14 +15,19 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
-from pulumi.runtime import mocks, rpc, sync_await
+from pulumi.runtime import rpc
 
+from components.settings import eks
+from review import recorder
+from review.recorder import DIGEST
 from tests.unit.components import cloud
 
 ROOT = Path(__file__).resolve().parents[3]
 ROOT_SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef"
 SECRET_SIGNATURE = rpc._special_sig_key
-DIGEST = "sha256:" + "a1" * 32
+# Reading back what the registry serves, which `pulumi up` does and a preview does not.
+MANIFESTS = "docker:index/getRegistryImageManifests:getRegistryImageManifests"
+SERVED = ["amd64", "arm64"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,22 @@ class Resource:
     retained: bool = False
     provider: str = ""
 
+    @classmethod
+    def of(cls, found: recorder.Registration) -> Resource:
+        request = found.request
+        return cls(
+            request.type,
+            request.name,
+            found.inputs,
+            {**found.outputs, "id": found.identity},
+            urn=found.urn,
+            parent=request.parent,
+            after=frozenset(request.dependencies),
+            protect=request.protect,
+            retained=request.retainOnDelete,
+            provider=request.provider,
+        )
+
     @property
     def kind(self) -> str:
         return self.type.rsplit(":", 1)[1]
@@ -63,78 +83,17 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
-@dataclass(frozen=True)
-class Request:
-    """What mocks are not told about a resource: its options."""
+class Cloud(recorder.Answers):
+    """Gives every resource what its cloud would give it."""
 
-    urn: str
-    parent: str
-    after: frozenset[str]
-    protect: bool
-    retained: bool
-    provider: str
+    def of_aws(self, kind: str, name: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        return cloud.computed(kind, name, plain(inputs))
 
-
-class _Requests(threading.local):
-    current: Request
-
-
-_request = _Requests()
-_register = mocks.MockMonitor.RegisterResource
-
-
-def _remember(monitor: mocks.MockMonitor, request: Any) -> Any:
-    """Register the resource, with its options where the recorder finds them: both run on one thread."""
-    _request.current = Request(
-        monitor.make_urn(request.parent, request.type, request.name),
-        request.parent,
-        frozenset(request.dependencies),
-        request.protect,
-        request.retainOnDelete,
-        request.provider,
-    )
-    return _register(monitor, request)
-
-
-class Recorder(pulumi.runtime.Mocks):
-    """Gives every resource what its cloud would give it, and keeps what it was registered with."""
-
-    def __init__(self) -> None:
-        self.resources: list[Resource] = []
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        outputs = dict(args.inputs)
-        identifier = f"{args.name}-id"
-        if args.typ.endswith(":BuildahImage"):
-            outputs["reference"] = f"{outputs['host']}/{outputs['repository']}@{DIGEST}"
-        if args.typ == "docker-build:index:Image":
-            outputs["digest"] = DIGEST
-        if args.typ == "docker-build:index:Index":
-            outputs["ref"] = f"{outputs['tag']}@{DIGEST}"
-        if args.typ == "docker:index/registryImage:RegistryImage":
-            outputs["sha256Digest"] = DIGEST
-        if args.typ.startswith("aws:"):
-            identifier, computed = cloud.computed(args.typ, args.name, plain(outputs))
-            outputs |= computed
-        request = _request.current
-        self.resources.append(
-            Resource(
-                args.typ,
-                args.name,
-                dict(args.inputs),
-                {**outputs, "id": identifier},
-                urn=request.urn,
-                parent=request.parent,
-                after=request.after,
-                protect=request.protect,
-                retained=request.retained,
-                provider=request.provider,
-            )
-        )
-        return identifier, outputs
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
-        raise AssertionError(f"the program calls {args.token}; nothing in it may depend on a look-up")
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
+        if args.token != MANIFESTS:
+            return super().call(args)
+        kind = {"os": "linux", "mediaType": "application/vnd.oci.image.manifest.v1+json", "sha256Digest": DIGEST}
+        return {**args.args, "manifests": [{**kind, "architecture": each} for each in SERVED]}
 
 
 def stack_config(name: str = "dev") -> dict[str, str]:
@@ -144,25 +103,29 @@ def stack_config(name: str = "dev") -> dict[str, str]:
 
 
 def run_program(
-    config: dict[str, str], stack: str = "dev", secrets: Mapping[str, str] = MappingProxyType({})
+    config: dict[str, str],
+    stack: str = "dev",
+    secrets: Mapping[str, str] = MappingProxyType({}),
+    answers: Cloud | None = None,
+    on: date = eks.CHECKED,
 ) -> tuple[list[Resource], dict[str, Any]]:
-    """Run `__main__.py` on mocks; return its resources and stack outputs. secrets: what is encrypted in the config."""
-    recorder = Recorder()
-    pulumi.runtime.set_mocks(recorder, project="headwater", stack=stack, preview=False)
+    """Run `__main__.py` on mocks; return its resources and stack outputs. secrets: what is encrypted in the config.
+
+    on: the day, by which the cluster's version is supported or not.
+    """
     encrypted = {"headwater:rootSecret": ROOT_SECRET, **secrets}
-    pulumi.runtime.config.set_all_config({**config, **encrypted}, list(encrypted))
-    exported: dict[str, Any] = {}
-    original, pulumi.export = pulumi.export, exported.__setitem__
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(mocks.MockMonitor, "RegisterResource", _remember)
-            patch.setattr(os, "environ", {**os.environ, "HEADWATER_KUBE_CONTEXT": "headwater"})
-            runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
-            sync_await._sync_await(pulumi.runtime.stack.wait_for_rpcs())
-    finally:
-        pulumi.export = original
-        pulumi.runtime.config.set_all_config({}, [])
-    return recorder.resources, exported
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(eks, "today", lambda: on)
+        registered, exported = recorder.record(
+            lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
+            stack,
+            {**config, **encrypted},
+            encrypted=list(encrypted),
+            variables={"HEADWATER_KUBE_CONTEXT": "headwater"},
+            answers=Cloud() if answers is None else answers,
+            preview=False,
+        )
+    return [Resource.of(each) for each in registered], exported
 
 
 @pytest.fixture(scope="session")

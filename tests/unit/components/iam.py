@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from tests.unit.components.conftest import Resource, plain
@@ -36,7 +37,7 @@ def covers(statement: Mapping[str, Any], element: str, value: str, *, ignore_cas
 
 def holds(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
     """Return whether all conditions hold. Raises KeyError for an operator that this evaluator lacks."""
-    operators = {
+    operators: dict[str, Callable[[str, str], bool]] = {
         "StringEquals": lambda pattern, value: pattern == value,
         "StringLike": matches,
         "ArnEquals": matches,
@@ -52,8 +53,12 @@ def holds(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, str
 
 def matches(pattern: str, value: str, *, ignore_case: bool = False) -> bool:
     """Return whether the value matches a pattern of IAM: `*` any text, `?` any one letter."""
-    expression = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
-    return re.fullmatch(expression, value, re.I if ignore_case else 0) is not None
+    return expression(pattern, re.I if ignore_case else 0).fullmatch(value) is not None
+
+
+@cache
+def expression(pattern: str, flags: int) -> re.Pattern[str]:
+    return re.compile("".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern), flags)
 
 
 def listed(value: Any) -> list[Any]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from components.secrets import derive
+from review.recorder import DIGEST
 from tests.unit.components.conftest import (
-    DIGEST,
     ROOT,
-    ROOT_SECRET,
-    SECRET_SIGNATURE,
     Resource,
     plain,
     run_program,
@@ -51,6 +49,14 @@ def test_the_platform_is_complete(resources: list[Resource]) -> None:
     }  # fmt: skip
 
 
+def test_objects_are_of_stable_versions_of_their_apis(resources: list[Resource]) -> None:
+    """An upgrade of the cluster that stops serving a beta version leaves objects that nobody can change any more."""
+    for resource in resources:
+        if resource.type.startswith("kubernetes:"):
+            version = resource.type.split(":")[1].rsplit("/", 1)[-1]
+            assert re.fullmatch(r"v[0-9]+", version), f"{resource.type} {resource.name}"
+
+
 def test_images_are_named_by_digest(resources: list[Resource]) -> None:
     """A tag can be moved: two nodes, or two days, would run different bits under one name."""
     for name, container in containers(resources):
@@ -61,7 +67,7 @@ def test_images_are_named_by_digest(resources: list[Resource]) -> None:
 def test_every_container_has_requests_and_a_memory_limit(resources: list[Resource]) -> None:
     """Without a limit one query takes the node's memory and the kernel picks the victim."""
     for name, container in containers(resources):
-        assert set(container["resources"]["requests"]) == {"cpu", "memory"}, name
+        assert set(container["resources"]["requests"]) >= {"cpu", "memory"}, name
         assert "memory" in container["resources"]["limits"], name
 
 
@@ -167,61 +173,6 @@ def test_within_the_cluster_only_nothing_is_open_to_all() -> None:
     assert exported["dashboard"] == "http://superset.headwater:8088"
 
 
-def credentials() -> set[str]:
-    """Return every credential that the program derives."""
-    names = [f"postgres-{role}" for role in ("postgres", "dagster", "superset", "catalog", "meltano")]
-    names += [f"minio-root-{half}" for half in ("user", "password")]
-    names += [f"minio-{who}-{half}-key" for who in ("trino", "ingestion", "catalog") for half in ("access", "secret")]
-    names += [f"shop-{role}" for role in ("postgres", "shop", "headwater_reader")]
-    names += [f"superset-{what}" for what in ("secret-key", "admin", "editor", "viewer")]
-    names += ["catalog-token", "trino-shared-secret", "stripe-api-key", "salesforce-client-secret"]
-    return {derive(ROOT_SECRET, name) for name in names} | {ROOT_SECRET}
-
-
-def visible(value: Any) -> Iterator[str]:
-    """Yield every string that is not inside a secret."""
-    if isinstance(value, dict):
-        if SECRET_SIGNATURE not in value:
-            for key, item in value.items():
-                yield str(key)
-                yield from visible(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from visible(item)
-    elif isinstance(value, str):
-        yield value
-
-
-def secret_strings(value: Any) -> Iterator[str]:
-    if isinstance(value, dict) and SECRET_SIGNATURE in value:
-        yield from visible(plain(value))
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from secret_strings(item)
-
-
-def test_no_credential_is_readable_in_the_state(resources: list[Resource]) -> None:
-    """One credential in an environment variable or ConfigMap stands in the state, in diffs and in CI logs."""
-    for resource in resources:
-        text = "\n".join(visible(resource.inputs))
-        for credential in credentials():
-            assert credential not in text, f"{resource.type} {resource.name} shows a credential"
-
-
-def test_every_credential_is_used_as_a_secret(resources: list[Resource]) -> None:
-    """The test above would find nothing if it looked for credentials that the program no longer derives."""
-    inside = {text for r in resources if r.kind == "Secret" for text in secret_strings(r.inputs["stringData"])}
-    # Within a value: a connection's URI, a key with its prefix.
-    unused = {each for each in credentials() - {ROOT_SECRET} if not any(each in text for text in inside)}
-    assert not unused, f"{len(unused)} credentials of this test are in no Secret of the program"
-    for resource in resources:
-        if resource.kind == "Secret":
-            for key, value in (
-                resource.inputs["stringData"].items() if SECRET_SIGNATURE not in resource.inputs["stringData"] else ()
-            ):
-                assert SECRET_SIGNATURE in value, f"{resource.name} {key}"
-
-
 def test_secret_references_point_to_keys_that_exist(resources: list[Resource]) -> None:
     """A renamed key leaves a pod in CreateContainerConfigError, long after the review."""
     keys = {
@@ -301,23 +252,6 @@ def test_nothing_skips_the_wait(resources: list[Resource]) -> None:
         assert "skipAwait" not in json.dumps(plain(resource.inputs)), resource.name
 
 
-def test_passwords_are_exported_as_secrets(program: tuple[list[Resource], dict[str, Any]]) -> None:
-    """`pulumi stack output` would print the administrator's password."""
-    _, exported = program
-    assert exported["dashboard"] == "http://127.0.0.1:30088"
-    for password in exported["superset_passwords"].values():
-        assert pulumi_is_secret(password)
-
-
-def pulumi_is_secret(output: Any) -> bool:
-    import asyncio
-
-    async def ask() -> bool:
-        return bool(await output.is_secret())
-
-    return asyncio.new_event_loop().run_until_complete(ask())
-
-
 @pytest.mark.parametrize(
     ("overrides", "absent"),
     [
@@ -351,3 +285,10 @@ def test_docker_builds_the_same_images() -> None:
 def test_the_program_stays_readable() -> None:
     """`__main__.py` is the table of the platform's parts; logic belongs in components."""
     assert len((ROOT / "__main__.py").read_text().splitlines()) < 100
+
+
+def test_no_file_is_too_long_to_be_read() -> None:
+    """A file that grows until nobody knows what it is about: 600 lines before they were split."""
+    folders = ("cli", "components", "localstack", "pipeline_code", "review", "tests")
+    lines = {path: len(path.read_text().splitlines()) for each in folders for path in (ROOT / each).rglob("*.py")}
+    assert not {str(path.relative_to(ROOT)): count for path, count in lines.items() if count > 300}

@@ -7,18 +7,19 @@ import ipaddress
 import json
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from localstack.cluster import containerd, controlplane, manifests, network, node, pki, status
+from localstack.cluster import configuration, containerd, manifests, network, pki, processes, status
 from localstack.cluster.images import SystemImage
 from localstack.cluster.layout import DNS_ADDRESS, NODE_ADDRESS, Layout
 from localstack.home import Home
 from localstack.mounts import mounts_below
 
-LAYOUT = Layout.of(Home(Path("/home-of-headwater")), Path("/binaries"))
+LAYOUT = Layout(Home(Path("/home-of-headwater")), Path("/binaries"))
 ALLOWED = {"127.0.0.1", NODE_ADDRESS}
 
 
@@ -30,39 +31,40 @@ def addresses(text: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "command",
-    [controlplane.etcd, controlplane.apiserver, controlplane.controller_manager, controlplane.scheduler],
+    [processes.etcd, processes.apiserver, processes.controller_manager, processes.scheduler],
 )
-def test_control_plane_listens_on_loopback_or_the_nodes_bridge(command):
+def test_control_plane_listens_on_loopback_or_the_nodes_bridge(command: Callable[[Layout], list[str]]) -> None:
     arguments = command(LAYOUT)
     assert addresses(" ".join(arguments)) <= ALLOWED
     listens = [argument for argument in arguments if re.match(r"--(bind-address|listen-client-urls)=", argument)]
     assert listens, "without the option the process listens on all addresses"
 
 
-def test_kubelet_and_proxy_listen_on_loopback_or_the_nodes_bridge():
-    kubelet = json.loads(node.render_kubelet(LAYOUT))
+def test_kubelet_and_proxy_listen_on_loopback_or_the_nodes_bridge() -> None:
+    files = configuration.render(LAYOUT, "pause:1")
+    kubelet = yaml.safe_load(files["kubelet.yaml"])
     assert kubelet["address"] == NODE_ADDRESS
     assert kubelet["healthzBindAddress"] == "127.0.0.1"
     assert kubelet["readOnlyPort"] == 0
     assert kubelet["authentication"]["anonymous"]["enabled"] is False
-    proxy = json.loads(node.render_proxy(LAYOUT))
+    proxy = yaml.safe_load(files["kube-proxy.yaml"])
     assert proxy["nodePortAddresses"] == ["127.0.0.0/8"]
     assert proxy["healthzBindAddress"].startswith("127.0.0.1:")
     assert proxy["metricsBindAddress"].startswith("127.0.0.1:")
 
 
-def test_etcd_syncs_every_write_and_asks_for_certificates():
-    arguments = controlplane.etcd(LAYOUT)
+def test_etcd_syncs_every_write_and_asks_for_certificates() -> None:
+    arguments = processes.etcd(LAYOUT)
     assert not any("no-fsync" in argument for argument in arguments)
     assert "--client-cert-auth=true" in arguments
     assert "--peer-client-cert-auth=true" in arguments
 
 
-def test_api_server_refuses_anonymous_requests():
-    assert "--anonymous-auth=false" in controlplane.apiserver(LAYOUT)
+def test_api_server_refuses_anonymous_requests() -> None:
+    assert "--anonymous-auth=false" in processes.apiserver(LAYOUT)
 
 
-def test_api_servers_certificate_names_the_address_in_the_kubeconfigs():
+def test_api_servers_certificate_names_the_address_in_the_kubeconfigs() -> None:
     [certificate] = [certificate for certificate in pki.certificates() if certificate.name == "apiserver"]
     assert f"IP:{NODE_ADDRESS}" in certificate.names
     kubeconfig = json.loads(pki.render_kubeconfig(b"authority", b"certificate", b"key"))
@@ -71,27 +73,27 @@ def test_api_servers_certificate_names_the_address_in_the_kubeconfigs():
     assert base64.b64decode(kubeconfig["users"][0]["user"]["client-key-data"]) == b"key"
 
 
-def test_only_the_administrator_and_the_api_server_are_masters():
+def test_only_the_administrator_and_the_api_server_are_masters() -> None:
     masters = {certificate.name for certificate in pki.certificates() if "system:masters" in certificate.subject}
     assert masters == {"admin", "apiserver-kubelet-client"}
 
 
-def test_containerd_keeps_data_in_the_home_and_streams_on_loopback():
-    config = tomllib.loads(containerd.render_config(LAYOUT, "pause:1"))
+def test_containerd_keeps_data_in_the_home_and_streams_on_loopback() -> None:
+    config = tomllib.loads(configuration.render(LAYOUT, "pause:1")["containerd.toml"])
     assert config["root"].startswith(str(LAYOUT.root))
     cri = config["plugins"]["io.containerd.grpc.v1.cri"]
     assert cri["stream_server_address"] == "127.0.0.1"
     assert cri["sandbox_image"] == "pause:1"
 
 
-def test_pods_reach_nothing_beyond_the_machine_and_nothing_reaches_them():
+def test_pods_reach_nothing_beyond_the_machine_and_nothing_reaches_them() -> None:
     forward = network.filter_rules()[network.FORWARD]
     assert forward.index("-i headwater1 -j REJECT") > forward.index("-i headwater1 -o headwater1 -j ACCEPT")
     assert "-o headwater1 -j REJECT" in forward
     assert network.filter_rules()[network.INPUT][-1] == f"-d {NODE_ADDRESS}/32 -j REJECT"
 
 
-def test_removing_our_rules_keeps_the_machines_own():
+def test_removing_our_rules_keeps_the_machines_own() -> None:
     saved = [
         "*filter",
         ":INPUT ACCEPT [0:0]",
@@ -127,11 +129,11 @@ def test_removing_our_rules_keeps_the_machines_own():
     ]
 
 
-def test_rules_of_others_alone_need_no_removal():
+def test_rules_of_others_alone_need_no_removal() -> None:
     assert network.removal(["*filter", ":CNI-ADMIN - [0:0]", "-A FORWARD -j CNI-ADMIN", "COMMIT"]) == ""
 
 
-def test_a_container_is_stopped_with_the_signal_of_its_image():
+def test_a_container_is_stopped_with_the_signal_of_its_image() -> None:
     details = {
         "Metadata": {
             "StopSignal": "SIGINT",
@@ -148,13 +150,13 @@ def test_a_container_is_stopped_with_the_signal_of_its_image():
     assert (container.stop_signal, container.grace_s) == ("SIGINT", 5)
 
 
-def test_a_container_without_a_signal_gets_sigterm():
+def test_a_container_without_a_signal_gets_sigterm() -> None:
     info = {"ID": "c", "Labels": {"io.cri-containerd.kind": "sandbox"}, "Extensions": None}
     container = containerd.parse_container(json.dumps(info))
     assert (container.stop_signal, container.sandbox) == ("SIGTERM", True)
 
 
-def test_only_mounts_of_the_cluster_are_unmounted_deepest_first():
+def test_only_mounts_of_the_cluster_are_unmounted_deepest_first() -> None:
     lines = [
         "1 0 8:1 / / rw shared:1 - ext4 /dev/vda rw",
         "2 1 0:2 / /home/cluster/kubelet/pods/a rw - tmpfs tmpfs rw",
@@ -166,7 +168,17 @@ def test_only_mounts_of_the_cluster_are_unmounted_deepest_first():
     assert below == [Path("/home/cluster/kubelet/pods/a/b c"), Path("/home/cluster/kubelet/pods/a")]
 
 
-def test_manifests_are_complete_and_never_pull_a_system_image():
+def test_a_home_that_is_a_mount_itself_is_found() -> None:
+    """`make destroy`, which is `rm -r`, through a mount."""
+    lines = [
+        "2 1 0:2 / /home/x rw - tmpfs tmpfs rw",
+        "3 1 0:3 / /home rw - tmpfs tmpfs rw",
+        "4 1 0:4 / /home2 rw - a a rw",
+    ]
+    assert mounts_below(Path("/home"), lines, itself=True) == [Path("/home/x"), Path("/home")]
+
+
+def test_manifests_are_complete_and_never_pull_a_system_image() -> None:
     images = {name: SystemImage(name, f"headwater.local/{name}:1", Path("x")) for name in
               ("pause", "coredns", "local-path-provisioner", "busybox")}  # fmt: skip
     documents = list(yaml.safe_load_all(manifests.render(LAYOUT, images)))
@@ -183,7 +195,7 @@ def test_manifests_are_complete_and_never_pull_a_system_image():
     assert '"$VOL_DIR"' in config["setup"]
 
 
-def test_only_containers_that_are_reported_as_running_are_waited_for():
+def test_only_containers_that_are_reported_as_running_are_waited_for() -> None:
     statuses = [
         {"containerID": "containerd://aa", "state": {"running": {}}},
         {"containerID": "containerd://bb", "state": {"terminated": {}}},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,28 +13,36 @@ import pytest
 
 from localstack import daemons
 from localstack.daemons import Daemon, Record
+from localstack.errors import LocalError
 
 
 @pytest.fixture
-def daemon(tmp_path):
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
     process = Daemon("sleeper", tmp_path / "run", tmp_path / "logs")
     yield process
     process.stop(grace_s=1)
 
 
-def test_start_time_is_read_past_a_command_name_with_brackets_and_blanks():
+def recorded(daemon: Daemon) -> Record:
+    """The record of a daemon that was started."""
+    record = daemon.record()
+    assert record is not None
+    return record
+
+
+def test_start_time_is_read_past_a_command_name_with_brackets_and_blanks() -> None:
     line = "42 (evil) name (x)) S 1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 987654 1 1"
     assert daemons.parse_stat(line) == ("S", 987654)
 
 
-def test_a_second_start_starts_nothing(daemon):
+def test_a_second_start_starts_nothing(daemon: Daemon) -> None:
     assert daemon.start(["sleep", "60"])
-    pid = daemon.record().pid
+    pid = recorded(daemon).pid
     assert not daemon.start(["sleep", "60"])
-    assert daemon.record().pid == pid
+    assert recorded(daemon).pid == pid
 
 
-def test_a_recycled_pid_is_neither_alive_nor_killed(daemon):
+def test_a_recycled_pid_is_neither_alive_nor_killed(daemon: Daemon) -> None:
     with subprocess.Popen(["sleep", "60"]) as stranger:
         _, start = daemons.parse_stat(Path(f"/proc/{stranger.pid}/stat").read_text())
         record = Record(stranger.pid, start - 1, daemons.boot_id(), ("sleep", "60"))
@@ -45,16 +54,16 @@ def test_a_recycled_pid_is_neither_alive_nor_killed(daemon):
         stranger.kill()
 
 
-def test_a_record_of_an_earlier_boot_is_not_alive(daemon):
+def test_a_record_of_an_earlier_boot_is_not_alive(daemon: Daemon) -> None:
     daemon.start(["sleep", "60"])
-    record = daemon.record()
+    record = recorded(daemon)
     assert daemons.is_alive(record)
     assert not daemons.is_alive(replace(record, boot_id="another"))
 
 
-def test_stop_kills_what_ignores_the_polite_signal(daemon):
+def test_stop_kills_what_ignores_the_polite_signal(daemon: Daemon) -> None:
     daemon.start(["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"])
-    record = daemon.record()
+    record = recorded(daemon)
     while "ready" not in daemon.tail():
         assert daemon.alive()
     daemon.stop(grace_s=0.2)
@@ -62,20 +71,34 @@ def test_stop_kills_what_ignores_the_polite_signal(daemon):
     assert not daemon.record_file.exists()
 
 
-def test_a_changed_configuration_is_noticed(daemon):
+def test_a_changed_configuration_is_noticed(daemon: Daemon) -> None:
     daemon.start(["sleep", "60"], fingerprint="a")
     assert daemon.started_as(["sleep", "60"], "a")
     assert not daemon.started_as(["sleep", "60"], "b")
     assert not daemon.started_as(["sleep", "61"], "a")
 
 
-def test_a_cut_off_record_counts_as_none(daemon):
+def test_a_cut_off_record_counts_as_none(daemon: Daemon) -> None:
     daemon.run.mkdir()
     daemon.record_file.write_text('{"pid": 1')
     assert daemon.record() is None
     assert not daemon.alive()
 
 
-def test_the_process_outlives_an_interrupt_of_its_starter(daemon):
+def test_the_process_outlives_an_interrupt_of_its_starter(daemon: Daemon) -> None:
     daemon.start(["sleep", "60"])
-    assert os.getsid(daemon.record().pid) != os.getsid(0)
+    assert os.getsid(recorded(daemon).pid) != os.getsid(0)
+
+
+def test_waiting_ends_when_the_process_does(tmp_path: Path) -> None:
+    """A minute of nothing, and then "does not answer", where the log says why."""
+    broken = Daemon("broken", tmp_path / "run", tmp_path / "logs")
+    broken.start(["sh", "-c", "echo no such option; exit 1"])
+    with pytest.raises(LocalError, match=r"(?s)the registry ended at its start, log .*no such option"):
+        broken.wait("the registry", "here", lambda: False, 60)
+
+
+def test_waiting_ends_when_the_time_is_up(daemon: Daemon) -> None:
+    daemon.start(["sleep", "60"])
+    with pytest.raises(LocalError, match="the registry does not answer at here after 0 s, log"):
+        daemon.wait("the registry", "here", lambda: False, 0)

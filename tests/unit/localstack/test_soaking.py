@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.commands.soak import FILES, MARTS, MARTS_TEST, suite
+from cli.commands.test import Suite
 from localstack.errors import UsageError
-from localstack.soaking import FILES, MARTS, MARTS_TEST, suite
-from localstack.stack import CHECKOUT
-from localstack.testing import Suite
+from localstack.home import CHECKOUT
 
 SHORT = Suite("pipeline/ingestion", (Path("tests"),), Path("python"), {"PYTHONPATH": "packages"})
 

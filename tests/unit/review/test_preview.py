@@ -9,7 +9,7 @@ import pytest
 from review import markdown, preview, terminal
 from review.cost import report
 from review.resources import Resource
-from review.rules import catalogue, kubernetes
+from review.rules import catalogue, workloads
 from tests.unit.review.conftest import FIXTURES, ROOT, deployment, recorded
 
 
@@ -75,6 +75,8 @@ def test_a_failed_preview_says_so_and_why() -> None:
     assert "**The preview failed**" in shown
     assert "value 'abc' is not a valid 'int'" in shown
     assert "error: Configuration 'shop:step'" in terminal.screen("dev", recorded("failed"))
+    early = preview.Preview((), dict.fromkeys(preview.ORDER, 0), errors=("no such setting",))
+    assert terminal.screen("dev", early).splitlines()[-1] == "dev: the preview failed; so far nothing"
 
 
 def test_a_change_of_a_secret_alone_is_told() -> None:
@@ -158,7 +160,7 @@ def test_the_example_in_the_documentation_is_what_the_tool_writes() -> None:
         counts={"create": 1, "update": 2, "replace": 1, "delete": 0, "same": 210},
         config=config,
     )
-    broken = catalogue.lines([("images-by-digest", each) for each in kubernetes.images_by_digest(trino)])
+    broken = catalogue.lines([("images-by-digest", each) for each in workloads.images_by_digest(trino)])
     shown = markdown.comment("prod", found, violations=broken, cost=report.difference("prod", found))
     quoted = "\n".join(f"> {line}".rstrip() for line in shown.rstrip().split("\n")[2:])
     assert quoted in (ROOT / "docs" / "pull-requests.md").read_text()

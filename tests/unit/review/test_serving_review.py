@@ -32,7 +32,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> list[Resource]:
 
 def test_it_breaks_no_rule(served: list[Resource]) -> None:
     """The first pull request that asks for a load balancer is refused by the project's own rules."""
-    assert catalogue.lines(catalogue.broken(served, catalogue.requirements(program.configuration("staging")))) == []
+    wanted = catalogue.requirements(program.configuration("staging"))
+    assert catalogue.lines(catalogue.broken(served, wanted)) == []
 
 
 def test_the_rules_see_the_login(served: list[Resource]) -> None:

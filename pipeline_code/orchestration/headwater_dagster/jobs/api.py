@@ -1,13 +1,19 @@
 """The few calls of the Kubernetes API that running a Job needs, with plain dictionaries in and out."""
 
 import functools
+import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 from headwater_dagster.jobs.manifest import Manifest
 
 WATCH_SECONDS = 5
-NOT_FOUND = 404
+NOT_FOUND, CONFLICT, GONE = 404, 409, 410
+TRIES = 20
+"""How often a call is sent anew, for some seven minutes in all: an API server that is replaced comes back."""
+LONGEST_PAUSE_SECONDS = 30.0
+BUSY = (429, 500, 502, 503, 504)
+"""What an API server, or a load balancer before it, answers when it can't right now."""
 
 
 class JobApi(Protocol):
@@ -27,8 +33,8 @@ class JobApi(Protocol):
         """Delete the Job and its pods; no error if it is gone."""
         ...
 
-    def active_jobs(self, selector: str) -> list[Manifest]:
-        """Return the Jobs with these labels that have not ended."""
+    def jobs(self, selector: str) -> list[Manifest]:
+        """Return the Jobs with these labels, oldest first; `has_ended` and `has_failed` tell how they are."""
         ...
 
     def pods(self, job: str) -> Iterator[Manifest | None]:
@@ -45,7 +51,10 @@ class JobApi(Protocol):
 
 
 class KubernetesJobApi:
-    """`JobApi` over the official client. The client's import costs 2.6 CPU-s: only a run pays it."""
+    """`JobApi` over the official client. The client's import costs 2.6 CPU-s: only a run pays it.
+
+    A server that does not answer, or is busy, is asked again for some minutes; then the client's error is raised.
+    """
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
@@ -58,6 +67,9 @@ class KubernetesJobApi:
             kubernetes.config.load_incluster_config()
         except kubernetes.config.ConfigException:
             kubernetes.config.load_kube_config()
+        configuration = kubernetes.client.Configuration.get_default_copy()
+        configuration.retries = _retries()
+        kubernetes.client.Configuration.set_default(configuration)
         return kubernetes
 
     @functools.cached_property
@@ -82,8 +94,12 @@ class KubernetesJobApi:
             raise
 
     def create_job(self, manifest: Manifest) -> None:
-        """Create the Job."""
-        self._batch.create_namespaced_job(self.namespace, manifest)
+        """Create the Job. One of that name is this one: the answer to an earlier call was lost."""
+        try:
+            self._batch.create_namespaced_job(self.namespace, manifest)
+        except self._kubernetes.client.ApiException as error:
+            if error.status != CONFLICT:
+                raise
 
     def delete_job(self, name: str) -> None:
         """Delete the Job and its pods; no error if it is gone."""
@@ -93,23 +109,39 @@ class KubernetesJobApi:
             if error.status != NOT_FOUND:
                 raise
 
-    def active_jobs(self, selector: str) -> list[Manifest]:
-        """Return the Jobs with these labels that have not ended."""
-        jobs = self._batch.list_namespaced_job(self.namespace, label_selector=selector).items
-        return [self._plain(job) for job in jobs if not _has_ended(self._plain(job))]
+    def jobs(self, selector: str) -> list[Manifest]:
+        """Return the Jobs with these labels, oldest first."""
+        found = self._batch.list_namespaced_job(self.namespace, label_selector=selector).items
+        return sorted(map(self._plain, found), key=lambda job: str(job["metadata"].get("creationTimestamp", "")))
 
     def pods(self, job: str) -> Iterator[Manifest | None]:
         """Yield the Job's pod at every change, and what is known (None: no pod yet) every few seconds."""
         selector = f"batch.kubernetes.io/job-name={job}"
         while True:
             known = None
-            watch = self._kubernetes.watch.Watch()
-            for event in watch.stream(
-                self._core.list_namespaced_pod, self.namespace, label_selector=selector, timeout_seconds=WATCH_SECONDS
-            ):
+            for event in self._watched(label_selector=selector, timeout_seconds=WATCH_SECONDS):
                 known = None if event["type"] == "DELETED" else self._plain(event["object"])
                 yield known
             yield known
+
+    def _watched(self, **which: Any) -> Iterator[Any]:
+        """Yield the events of a watch of pods; one that breaks off is opened again, and tells all pods anew."""
+        import urllib3
+
+        while True:
+            try:
+                yield from self._kubernetes.watch.Watch().stream(
+                    self._core.list_namespaced_pod, self.namespace, **which
+                )
+                return
+            except urllib3.exceptions.MaxRetryError:
+                raise
+            except urllib3.exceptions.HTTPError:
+                pass  # the connection was cut
+            except self._kubernetes.client.ApiException as error:
+                if error.status != GONE:
+                    raise
+            time.sleep(1)
 
     def log_lines(self, pod: str) -> Iterator[str]:
         """Yield the lines of the pod's log until its container ends.
@@ -138,9 +170,7 @@ class KubernetesJobApi:
 
     def _has_ended_soon(self, pod: str) -> bool:
         """Whether the pod has ended or does so within a second: its log ends a little before its status says so."""
-        for event in self._kubernetes.watch.Watch().stream(
-            self._core.list_namespaced_pod, self.namespace, field_selector=f"metadata.name={pod}", timeout_seconds=1
-        ):
+        for event in self._watched(field_selector=f"metadata.name={pod}", timeout_seconds=1):
             if event["type"] == "DELETED" or event["object"].status.phase in {"Succeeded", "Failed"}:
                 return True
         return False
@@ -169,6 +199,30 @@ class KubernetesJobApi:
         return [f"{event.reason}: {event.message}" for event in found]
 
 
-def _has_ended(job: Manifest) -> bool:
+def has_ended(job: Manifest) -> bool:
+    """Whether the Job is over, well or not."""
+    return _is(job, "Complete") or has_failed(job)
+
+
+def has_failed(job: Manifest) -> bool:
+    """Whether the Job is over and did not do its work."""
+    return _is(job, "Failed")
+
+
+def _is(job: Manifest, condition: str) -> bool:
     conditions = job.get("status", {}).get("conditions", [])
-    return any(entry["type"] in {"Complete", "Failed"} and entry["status"] == "True" for entry in conditions)
+    return any(entry["type"] == condition and entry["status"] == "True" for entry in conditions)
+
+
+def _retries() -> Any:
+    """Return urllib3's rule for a server that does not answer or is busy. Every call here may be sent twice."""
+    import urllib3
+
+    return urllib3.Retry(
+        total=TRIES,
+        status_forcelist=BUSY,
+        allowed_methods=None,
+        backoff_factor=0.5,
+        backoff_max=LONGEST_PAUSE_SECONDS,
+        raise_on_status=False,
+    )

@@ -35,7 +35,7 @@ class Exit:
         """Return one line."""
         words = f"exit code {self.code} ({self.reason})"
         if self.reason == "OOMKilled":
-            words += ": it needed more than its memory limit; raise the limit of the ingestion container"
+            words += ": it needed more than its memory limit; raise headwater:sizes.ingestion.memory_limit"
         return f"{words}: {self.message}" if self.message else words
 
 

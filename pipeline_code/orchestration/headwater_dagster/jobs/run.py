@@ -1,19 +1,23 @@
-"""Runs one Job to its end: waits for its pod, hands on its log, and says in words why it failed."""
+"""Follows one Job to its end: waits for its pod, hands on its log, and says in words why it failed."""
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from headwater_dagster.jobs import pod as pods
-from headwater_dagster.jobs.api import JobApi
+from headwater_dagster.jobs.api import JobApi, has_ended, has_failed
 from headwater_dagster.jobs.manifest import Manifest
 
 TAIL_LINES = 40
 
 
 class JobFailed(Exception):
-    """The Job did not do its work; the text says why and what to look at."""
+    """The Job did not do its work; the text says why and what to look at. code: its container's, None without one."""
+
+    def __init__(self, text: str, code: int | None = None) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -26,15 +30,15 @@ class Patience:
     others: float = 1800
 
 
-def run_job(api: JobApi, manifest: Manifest, on_line: Callable[[str], bool], patience: Patience) -> None:
-    """Create the Job and return when it succeeded; raise JobFailed when it did not.
+def follow_job(
+    api: JobApi, job: str, on_line: Callable[[str], bool], patience: Patience, cancelled: Callable[[], bool]
+) -> None:
+    """Return when the Job succeeded; raise JobFailed when it did not, or never will.
 
-    `on_line` gets each line of the log and returns whether it is worth repeating in an error. A Job that has not ended
-    when this ends, because the run was cancelled or the wait was given up, is deleted with its pod.
+    `on_line` gets each line of the log, from its beginning, and returns whether it is worth repeating in an error. A
+    Job is deleted whose pod does not start, and one that a person has `cancelled`. Whatever else ends the waiting, a
+    cluster that can't be reached or a run's pod that has to go, leaves the Job at work: the next attempt takes it up.
     """
-    job = manifest["metadata"]["name"]
-    api.create_job(manifest)
-    ended = False
     try:
         pod_name = wait_for_start(api, job, patience)
         tail: deque[str] = deque(maxlen=TAIL_LINES)
@@ -42,12 +46,30 @@ def run_job(api: JobApi, manifest: Manifest, on_line: Callable[[str], bool], pat
             if on_line(line):
                 tail.append(line)
         how = wait_for_exit(api, job)
-        ended = True
-        if not how.succeeded:
-            raise JobFailed(pods.failure_text(job, api.namespace, how, list(tail)))
-    finally:
-        if not ended:
+    except JobFailed:
+        api.delete_job(job)
+        raise
+    except BaseException:
+        if cancelled():
             api.delete_job(job)
+        raise
+    if not how.succeeded:
+        raise JobFailed(pods.failure_text(job, api.namespace, how, list(tail)), code=how.code)
+
+
+def left_over(api: JobApi, attempts: Mapping[str, str], run: Mapping[str, str], arguments: Sequence[str]) -> str | None:
+    """Return the Job that an earlier attempt has left and that does what this one is to do, None if there is none.
+
+    attempts: labels of all attempts, those of runs included that this run tries again; run: labels of this run's own.
+    A Job that still runs is taken up, whichever attempt made it. One that has succeeded is so only where this run made
+    it: another run has heard of its own, and this one is to load what came since.
+    """
+    for job in reversed(api.jobs(selector(attempts))):
+        same = job["spec"]["template"]["spec"]["containers"][0].get("args") == list(arguments)
+        own = run.items() <= job["metadata"].get("labels", {}).items()
+        if same and not has_failed(job) and (own or not has_ended(job)):
+            return str(job["metadata"]["name"])
+    return None
 
 
 def wait_for_start(api: JobApi, job: str, patience: Patience) -> str:
@@ -88,15 +110,25 @@ def wait_for_exit(api: JobApi, job: str) -> pods.Exit:
 
 
 def clear_the_way(
-    api: JobApi, selector: str, own: Mapping[str, str], say: Callable[[str], None], patience: Patience
+    api: JobApi,
+    which: str,
+    own: Mapping[str, str],
+    say: Callable[[str], None],
+    patience: Patience,
+    *,
+    spared: str | None = None,
 ) -> None:
-    """Return when no other Job with these labels runs: two runs of one stream would write each row twice.
+    """Return when no Job of the selector `which` runs but the spared one: two loads of a stream would write rows twice.
 
-    What an earlier attempt of this run left behind (its labels include `own`) is deleted; others are waited for.
+    What an earlier attempt has left behind (its labels include `own`) is deleted; others are waited for.
     """
+
+    def rivals() -> list[Manifest]:
+        return [job for job in api.jobs(which) if not has_ended(job) and job["metadata"]["name"] != spared]
+
     begun = time.monotonic()
     told: set[str] = set()
-    jobs = api.active_jobs(selector)
+    jobs = rivals()
     if not jobs:
         return
     # The pod's watch serves as the clock: it ticks at each change, and every few seconds.
@@ -109,9 +141,14 @@ def clear_the_way(
                 say(f"{'deleting' if ours else 'waiting for'} Job {name}, which is still running")
                 if ours:
                     api.delete_job(name)
-        jobs = api.active_jobs(selector)
+        jobs = rivals()
         if not jobs:
             return
         if time.monotonic() - begun > patience.others:
             names = ", ".join(job["metadata"]["name"] for job in jobs)
             raise JobFailed(f"still running after {patience.others:.0f} s: {names}. Delete it, or wait, and run again")
+
+
+def selector(labels: Mapping[str, str]) -> str:
+    """Return the API's text for objects that have all these labels."""
+    return ",".join(f"{name}={value}" for name, value in labels.items())

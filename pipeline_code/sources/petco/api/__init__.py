@@ -1,1 +1,1 @@
-"""Stand-ins of the services that PetCo uses: one server, each service below a path of its own."""
+"""Stand-ins of the services that PetCo uses: one server, with one path for each service."""

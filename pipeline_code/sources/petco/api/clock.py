@@ -1,4 +1,4 @@
-"""The time, so that a test can move it; every answer carries it as its Date."""
+"""The current time, which a test can change; every answer contains it as its Date."""
 
 import time
 from collections.abc import Callable

@@ -1,7 +1,4 @@
-"""What goes wrong on purpose, for the tests of those who call the stand-ins.
-
-Only the factory's argument switches it on: the command that serves them never passes one.
-"""
+"""Deliberate faults, for the tests of the stand-ins' clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shop's tables as the stand-ins read them: one snapshot a request, never a write."""
+"""The shop's tables as the stand-ins read them: one snapshot for each request, never a write."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

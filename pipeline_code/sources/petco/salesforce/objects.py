@@ -1,4 +1,4 @@
-"""The objects of the organisation: their fields, who may see them, and how `describe` tells it."""
+"""The objects of the organisation: their fields, who may see them, and how `describe` shows them."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -1,11 +1,4 @@
-"""Each object as an SQL query over the shop's tables, so that all numbers belong together and move with the shop.
-
-Every 20th customer runs a pet shop, an Account, that buys for the customers before it up to the next. Every 50th order
-of the shop makes that pet shop restock what was sold: an Opportunity whose line items are the order's, by the case, at
-the shop's price less the account's discount. The order's status decides the stage, its `updated_at` the
-SystemModstamp, which has whole seconds as in the real service. An order that was sent back takes every second
-opportunity with it: deleted, as duplicates are.
-"""
+"""Each object as an SQL query over the shop's tables, so that all numbers agree and change with the shop."""
 
 # ruff: noqa: S608 - all SQL here is put together from constants of the program.
 

@@ -1,7 +1,4 @@
-"""Each kind of object as a sequence, newest first, of which a part is read from the shop.
-
-A position in a sequence is (seconds since 1970, number). Parts reach from `low` to below `high`.
-"""
+"""Each kind of object as a sequence, newest first; requests read parts of it from the shop."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

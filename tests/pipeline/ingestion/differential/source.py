@@ -3,71 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
-from conftest import PASSWORD, Server
 from hypothesis import reject
 
-from differential.kinds import DECLARATIONS
 from differential.tables import STAMP, Change, Column, Table, quoted
 
-PLAIN = (
-    "set client_encoding = 'UTF8'", "set timezone = 'UTC'", "set datestyle = 'ISO, MDY'", "set bytea_output = 'hex'",
-    "set intervalstyle = 'postgres'", "set extra_float_digits = 1", "set lc_monetary = 'C'", "set xmlbinary = 'base64'",
-)  # fmt: skip
-"""The session of the truth: one value has one text, whatever the database says."""
 REFUSED = (psycopg.errors.IntegrityError, psycopg.errors.DataError, psycopg.errors.ProgramLimitExceeded)
 """What PostgreSQL itself does not take: such a row or change does not exist."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A database of a shape: its encoding, and settings that its owner made for all who connect."""
-
-    name: str
-    options: str = ""
-    settings: tuple[str, ...] = ()
-
-
-PLACES = (
-    Place("utf8"),
-    Place("odd", settings=(
-        "timezone = 'Europe/Berlin'", "datestyle = 'German, DMY'", "bytea_output = 'escape'",
-        "extra_float_digits = -3", "intervalstyle = 'sql_standard'",
-    )),
-    Place("latin1", "encoding 'LATIN1' template template0 lc_collate 'C' lc_ctype 'C'"),
-    Place("ascii", "encoding 'SQL_ASCII' template template0 lc_collate 'C' lc_ctype 'C'"),
-)  # fmt: skip
-
-
-def create(server: Server, place: Place) -> str:
-    """Make the database of a place; return its name."""
-    name = f"differential_{place.name}"
-    with server.connect() as connection:
-        connection.execute(f"create database {name} {place.options}")
-        for each in place.settings:
-            connection.execute(f"alter database {name} set {each}")
-    with connect(server, name) as connection:
-        for statement in DECLARATIONS:
-            connection.execute(statement)
-        connection.execute("grant usage on schema public to reader")
-    return name
-
-
-@contextmanager
-def connect(server: Server, database: str) -> Iterator[psycopg.Connection[Any]]:
-    """Yield a connection that prints plainly, each statement a transaction. Values are $1, $2: names may have %."""
-    with psycopg.connect(
-        host=server.host, port=server.port, dbname=database, user="postgres", password=PASSWORD, autocommit=True,
-        client_encoding="utf8", cursor_factory=psycopg.RawCursor,
-    ) as connection:  # fmt: skip
-        for statement in PLAIN:
-            connection.execute(statement)
-        yield connection
 
 
 class SourceTable:
@@ -143,6 +88,24 @@ class SourceTable:
                 name = f"{quoted(self.schema)}.{quoted(f'{table.name[:40]}_part{part}')}"
                 places = f"for values with (modulus 2, remainder {part})"
                 self._must(f"create table {name} partition of {self.sql} {places}{storage}")
+
+    def show(self) -> None:
+        """Let the tap's role read the table as its shape says, in a schema all of whose tables it may read."""
+        match self.table.shape:
+            case "granted":
+                self._must(f"revoke select on {self.sql} from reader")
+                names = [column.sql for column in self.columns] + ([STAMP] if self.table.stamped else [])
+                self._must(f"grant select ({', '.join(names)}) on {self.sql} to reader")
+            case "viewed":
+                for kind, name in zip(("view", "materialized view"), self.table.views, strict=True):
+                    view = f"{quoted(self.schema)}.{quoted(name)}"
+                    self._must(f"create {kind} {view} as select * from {self.sql}")
+                    self._must(f"grant select on {view} to reader")
+            case "hidden" | "owned":
+                self._must(f"alter table {self.sql} enable row level security")
+                self._must(f"create policy few on {self.sql} for select to reader using (ctid::text like '%1)')")
+                if self.table.shape == "owned":
+                    self._must(f"alter table {self.sql} owner to reader")
 
     def _must(self, statement: str) -> None:
         try:

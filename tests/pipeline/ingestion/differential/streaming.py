@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from conftest import Shop
-from target_iceberg.main import BulkTarget
-from target_iceberg.settings import for_bulk
+from target_iceberg.settings import Settings
+from target_iceberg.target import Target
 
 
 @contextmanager
@@ -33,9 +33,7 @@ def run(shop: Shop, send: Callable[[], None]) -> None:
 
     What the tap raises is raised: the target then only says that its input ended.
     """
-    config = {"catalog": shop.lake, "namespace": shop.namespace, "validate_records": False, **shop.contracts}
-    chosen = for_bulk(config)
-    assert chosen is not None
+    chosen = Settings.of({"catalog": shop.lake, "namespace": shop.namespace, **shop.contracts})
     reading, writing = os.pipe()
     incoming, outgoing, said = os.fdopen(reading, "r"), os.fdopen(writing, "w"), io.StringIO()
     raised: list[BaseException] = []
@@ -57,7 +55,7 @@ def run(shop: Shop, send: Callable[[], None]) -> None:
     with _standard(stdin=incoming, stdout=outgoing):
         thread.start()
         try:
-            BulkTarget(config, chosen).listen(iter(incoming.readline, ""))
+            Target(chosen).listen(iter(incoming.readline, ""))
         except BaseException as error:
             failed.append(error)
         finally:

@@ -20,7 +20,10 @@ TABLE_NAMES = ("t", "Orders", "order", "u v", "Größe", "x.y", 'q"r', "a-b", "�
 STAMP = "updated_at"
 Row = tuple[str | None, ...]
 """Literals of PostgreSQL, one a column."""
-Shape = Literal["plain", "partitioned", "inherited"]
+Shape = Literal["plain", "partitioned", "inherited", "granted", "viewed", "hidden", "owned"]
+"""granted: the tap's role may select each column, not the table. viewed: there are views on it. hidden: row security
+shows the role some of its rows. owned: it would, were the role not the table's owner.
+"""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,11 @@ class Table:
     def child(self) -> str:
         """The table that inherits from this one, if it is `inherited`."""
         return f"{self.name[:40]}_child"
+
+    @property
+    def views(self) -> tuple[str, str]:
+        """The view and the materialized view on this table, if it is `viewed`."""
+        return f"{self.name[:40]}_view", f"{self.name[:40]}_kept"
 
     @property
     def keys(self) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -13,6 +11,7 @@ from pyiceberg.table import Table
 
 from differential.questions import Answer, Field, Question, Value
 from differential.sql import Rows, Sql, answered, canonical_rows, nothing
+from tests import trino_server
 
 HEADERS = {
     "X-Trino-User": "tests",
@@ -33,7 +32,7 @@ class Trino(Sql):
 
     def __init__(self, port: int) -> None:
         """Ask a server on loopback."""
-        self._statements = f"http://127.0.0.1:{port}/v1/statement"
+        self._server = f"http://127.0.0.1:{port}"
 
     def unreadable(self, table: Table, snapshot: int | None = None) -> str | None:
         """It reads all."""
@@ -87,19 +86,20 @@ class Trino(Sql):
 
     def query_rows(self, query: str) -> list[list[Any]]:
         """Return the rows of a query as Python values, times as canonical texts. Raises TrinoError."""
-        request = urllib.request.Request(self._statements, query.encode(), HEADERS)
+        rows, _ = self.run(query)
+        return rows
+
+    def run(self, query: str) -> tuple[list[list[Any]], dict[str, Any]]:
+        """Return the rows of a query, and what the server says of its work: splits, bytes. Raises TrinoError."""
         rows: list[list[Any]] = []
         kinds: list[str] = []
-        while True:
-            with urllib.request.urlopen(request, timeout=120) as response:
-                answer = json.load(response)
+        answer: dict[str, Any] = {}
+        for answer in trino_server.answers(self._server, query, HEADERS):
             if "error" in answer:
                 raise TrinoError(answer["error"]["message"])
             kinds = [column["type"] for column in answer.get("columns", ())] or kinds
             rows += [[_value(*each) for each in zip(row, kinds, strict=True)] for row in answer.get("data", ())]
-            if "nextUri" not in answer:
-                return rows
-            request = urllib.request.Request(answer["nextUri"], headers=HEADERS)
+        return rows, dict(answer["stats"])
 
 
 def _name(table: Table) -> str:

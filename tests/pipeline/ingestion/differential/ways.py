@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from headwater_contracts import table_name
+
 from differential.kinds import KINDS, Kind
 from differential.moves import (
     FOREIGN_KINDS,
@@ -18,6 +20,7 @@ from differential.moves import (
     by_another_tap,
     by_files,
     by_log,
+    by_one_that_died,
     by_records,
 )
 from differential.questions import Field
@@ -25,6 +28,8 @@ from differential.source import SourceTable, compared
 from differential.tables import Column, Shape
 
 Deletes = Literal["keep", "soft", "hard"]
+READ: tuple[Shape, ...] = ("plain", "plain", "partitioned", "inherited", "granted", "viewed", "hidden", "owned")
+"""Shapes of tables that the PostgreSQL tap reads, or does not."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,10 @@ class Way:
         mark = Field("_sdc_deleted_at", len(found), "timestamptz", "timestamptz", mark=True)
         return [*found, mark] if self.deletes == "soft" else found
 
+    def leaves_out(self, source: SourceTable) -> bool:
+        """Return whether a table may not come: the tap's role would see a part of it."""
+        return source.table.shape == "hidden"
+
     @property
     def sends_misfits(self) -> bool:
         """Whether values that the lake can't hold travel this way, and have to be set aside."""
@@ -98,7 +107,8 @@ class Way:
         """Return what `SourceTable.loaded` asks: how this way's loads change what the lake holds."""
         merges = self.write == "merge"
         marks = merges and self.deletes == "soft"
-        replaces = self.complete or (not source.table.stamped and not self.adds)
+        by_key = source.table.stamped and source.table.shape != "granted"
+        replaces = self.complete or not (by_key or self.adds)
         return {
             "merges": merges,
             "replaces": replaces or self.adds,
@@ -112,6 +122,26 @@ def contract_type(column: Column) -> str:
     return {"double precision": "double", "text": "text"}.get(column.kind.compared, column.kind.compared)
 
 
+def write_contracts(load: Load) -> None:
+    """Write the contracts of a load's tables."""
+    folder = load.shop.folder / "contracts" / "shop"
+    folder.mkdir(parents=True)
+    kind = "files" if load.way.name.startswith("files") else "postgres"
+    (folder / "_source.yml").write_text(f"title: Shop\nkind: {kind}\ntap: tap-shop\n")
+    for source in load.tables:
+        stream = source.table.stored_name if kind == "files" else source.table.name
+        (folder / f"{table_name(stream)}.yml").write_text(f"stream: {_yaml(stream)}\n{load.way.contract(source)}")
+        if source.table.shape == "inherited":  # its child is a stream, too; nothing is asked of it
+            child = source.table.child
+            limits = "quarantine: {rows: 100000, share: 100%}\non_drift: {emptied: accept}\n"
+            (folder / f"{table_name(child)}.yml").write_text(f"stream: {_yaml(child)}\n{limits}")
+    load.shop.contracts = {"contracts": str(folder.parent)}
+
+
+def _yaml(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
 def _finite(kinds: Sequence[Kind]) -> tuple[Kind, ...]:
     """Return kinds whose numbers are finite: JSON and CSV have no others."""
     finite = "{c} in ('NaN', 'Infinity', '-Infinity')"
@@ -122,27 +152,32 @@ SMALL_GROUPS = {"target_iceberg.files.datafile.MOST_ROWS_OF_A_GROUP": 3}
 SMALL_FILES = {"tap_postgres_arrow.parquet.GROUP_ROWS": 2_048}
 PIECES = {**SMALL_FILES, "tap_postgres_arrow.parquet.LEAST_BYTES": 8_192}
 MERGE: dict[str, Any] = {"write": "merge", "keyed": True, "misfits": False}
+MERGED: dict[str, Any] = {**MERGE, "shapes": READ}
 FOLLOWED: dict[str, Any] = {
     **MERGE,
     "clean": True,
     "deletes": "hard",
     "complete": True,
     "stamps": False,
-    "shapes": ("plain",),
+    "shapes": ("plain", "plain", "viewed", "hidden", "owned"),
 }
 
 WAYS = (
-    Way("pipe", by("pipe"), filler=5_000, patches=SMALL_FILES),
-    Way("pipe-readers", by("pipe", readers=3), filler=9_000, patches=PIECES, stamps=False),
-    Way("arrow", by("arrow"), filler=300, patches=SMALL_GROUPS),
-    Way("parquet", by_files, filler=300, patches=SMALL_GROUPS),
-    Way("records", by_records, patches=SMALL_GROUPS),
-    Way("merge-keep", by("pipe"), **MERGE, filler=300, patches=SMALL_GROUPS),
-    Way("merge-hard", by("pipe"), **MERGE, deletes="hard", stamps=False, patches=SMALL_GROUPS),
-    Way("merge-soft", by("arrow"), **MERGE, deletes="soft", stamps=False, patches=SMALL_GROUPS),
-    Way("merge-records", by_records, **MERGE, deletes="hard", stamps=False, patches=SMALL_GROUPS),
+    Way("pipe", by("pipe"), filler=5_000, shapes=READ, patches=SMALL_FILES),
+    Way("pipe-readers", by("pipe", readers=3), filler=9_000, shapes=READ, patches=PIECES, stamps=False),
+    Way("pipe-resumed", by_one_that_died("pipe", readers=2, piece_bytes=1 << 17, checkpoint_seconds=0),
+        filler=9_000, shapes=READ, patches=PIECES, stamps=False),
+    Way("arrow", by("arrow"), filler=300, shapes=READ, patches=SMALL_GROUPS),
+    Way("parquet", by_files, filler=300, shapes=READ, patches=SMALL_GROUPS),
+    Way("records", by_records, shapes=READ, patches=SMALL_GROUPS),
+    Way("merge-keep", by("pipe"), **MERGED, filler=300, patches=SMALL_GROUPS),
+    Way("merge-hard", by("pipe"), **MERGED, deletes="hard", stamps=False, patches=SMALL_GROUPS),
+    Way("merge-soft", by("arrow"), **MERGED, deletes="soft", stamps=False, patches=SMALL_GROUPS),
+    Way("merge-records", by_records, **MERGED, deletes="hard", stamps=False, patches=SMALL_GROUPS),
     Way("log", by_log("pipe"), **FOLLOWED),
     Way("log-records", by_log(None), **FOLLOWED),
+    Way("log-soft", by_log("pipe"), **{**FOLLOWED, "deletes": "soft"}),
+    Way("log-soft-records", by_log(None), **{**FOLLOWED, "deletes": "soft"}),
     Way("foreign-records", by_another_tap(None), kinds=_finite(FOREIGN_KINDS), complete=True, stamps=False,
         generated=False, patches=SMALL_GROUPS),
     Way("foreign-jsonl", by_another_tap("none"), kinds=_finite(FOREIGN_KINDS), complete=True, stamps=False,

@@ -19,7 +19,7 @@ from soaking_settings import ROUNDS, SEED, runs_of
 
 PAIRS = [(mode, case) for mode in MODES for case in CASES if mode in case.modes]
 IDS = [f"{mode}-{case.name}" for mode, case in PAIRS]
-READING = Fault("tap", "after", "tap_postgres_arrow.main:BulkRun._announce")
+READING = Fault("tap", "after", "tap_postgres_arrow.main:Run._announce")
 """The schema is announced, the rows are not read yet."""
 each_case = pytest.mark.parametrize(("mode", "case"), PAIRS, ids=IDS)
 

@@ -1,4 +1,4 @@
-"""The ways in which a source may change, and what can be done about each."""
+"""The ways in which a source may change, and the possible actions for each."""
 
 from __future__ import annotations
 

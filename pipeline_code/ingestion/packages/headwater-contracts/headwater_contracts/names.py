@@ -1,7 +1,7 @@
-"""The one rule of names: what a table is called, and with it its contract, its asset, its dbt source.
+"""The one rule of names: the name of a table, and so of its contract, its asset and its dbt source.
 
-Every part takes small letters of ASCII, digits and `_`: PostgreSQL, DuckDB, Iceberg, Trino, Glue, dbt, and Dagster,
-which refuses all else (docs/decisions/0090-one-rule-of-names.md).
+Every part accepts small ASCII letters, digits and `_`: PostgreSQL, DuckDB, Iceberg, Trino, Glue, dbt, and Dagster,
+which refuses everything else (docs/decisions/0090-one-rule-of-names.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A contract as the text of its file: what is the default is left out."""
+"""A contract as the text of its file, without values that are the default."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a tap has read, thing by thing, as one entry of a Singer bookmark: 16 letters a thing, whatever its name.
+"""The list of things that a tap has read, as one entry of a Singer bookmark: 16 letters for each, whatever its name.
 
-A tap knows by it each file that it read, and in which version, however many there are. The target keeps the list once
-a table, and in each snapshot only what came with it (docs/decisions/0089-which-files-were-read.md).
+With it a tap knows each file that it has read, and in which version, however many there are. The target stores the
+whole list once for each table, and in each snapshot only what is new (docs/decisions/0089-which-files-were-read.md).
 """
 
 from __future__ import annotations

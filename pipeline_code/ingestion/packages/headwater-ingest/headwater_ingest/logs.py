@@ -1,4 +1,4 @@
-"""Meltano's JSON log lines as short readable ones."""
+"""Turns Meltano's JSON log lines into short readable ones."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ _NOISE = (
 _WIDTH = 16
 _EXCEPTION = re.compile(r"([A-Za-z_]\w*\.)*\w*(Error|Exception): ")
 """Last line of a traceback: plugins write it to standard error, and Meltano passes it on as information."""
+_PROGRESS = re.compile(r"\bProgress of .*")
+"""How far a tap has come with a long read, in its own words."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,12 @@ class LogLine:
     def is_error(self) -> bool:
         """Whether the line belongs into the summary of a failed run."""
         return self.level in {"error", "critical"}
+
+    @property
+    def progress(self) -> str | None:
+        """How far a long read has come; None for a line about anything else."""
+        found = _PROGRESS.search(self.text)
+        return None if found is None else found[0]
 
     def __str__(self) -> str:
         """Return `02:51:57 tap-shop         | text`, with the level where it is above info."""

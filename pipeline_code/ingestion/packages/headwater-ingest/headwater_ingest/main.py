@@ -16,12 +16,17 @@ from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, PipesContext, open_dags
 from headwater_contracts import ContractError, read_sources
 from headwater_contracts.files import ROOT_VARIABLE, root
 
+from headwater_ingest.logs import LogLine
 from headwater_ingest.run import Finding, Request, StreamResult, run
 
 CHECK = "contract"
 """Name of the asset check in Dagster."""
 WANTED = "headwater/readers"
 """Key of the message to Dagster that asks for pods."""
+PROGRESS = "headwater/progress"
+"""Key of the message to Dagster that says how far a long read has come."""
+NEEDS_A_PERSON = 65
+"""Exit status of a run that would fail again in the same way; Dagster does not repeat it. EX_DATAERR of sysexits.h."""
 
 
 def parse_arguments(arguments: Sequence[str]) -> Request:
@@ -111,16 +116,23 @@ def ask(context: PipesContext | None, wanted: Mapping[str, Any]) -> None:
     show(f"a table is large enough for {wanted['pods']} more pods, with --reads-for {wanted['share']}")
 
 
+def pass_on(context: PipesContext | None, event: LogLine) -> None:
+    """Print a line of Meltano's log; Dagster hears in a message of its own how far a long read has come."""
+    show(str(event))
+    if context is not None and event.progress is not None:
+        context.report_custom_message({PROGRESS: event.progress})
+
+
 def show(line: str) -> None:
     """Print a line at once: Dagster and kubectl follow the log."""
     print(line, flush=True)
 
 
 def main() -> None:
-    """Run; exit with 1 and the reason on standard error if any stream failed."""
+    """Run; if any stream failed, say why on standard error and exit with 1, or NEEDS_A_PERSON."""
     request = parse_arguments(sys.argv[1:])
     with dagster() as context:
-        result = run(request, show, lambda wanted: ask(context, wanted))
+        result = run(request, lambda event: pass_on(context, event), lambda wanted: ask(context, wanted))
         for stream in result.streams:
             show(f"{stream.table}: {stream.rows} rows in {stream.seconds:.1f} s, snapshot {stream.snapshot_id}")
             if context is not None:
@@ -134,7 +146,7 @@ def main() -> None:
             show(f"{each.severity.upper()}: {each.message}. {each.decision}.")
         if result.failure is not None:
             print(f"ingestion failed: {result.failure}", file=sys.stderr, flush=True)
-    sys.exit(0 if result.failure is None else 1)
+    sys.exit(0 if result.failure is None else NEEDS_A_PERSON if result.needs_a_person else 1)
 
 
 if __name__ == "__main__":

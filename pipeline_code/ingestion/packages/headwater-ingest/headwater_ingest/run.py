@@ -123,6 +123,8 @@ class RunResult:
     streams: tuple[StreamResult, ...]
     failure: str | None
     failed: tuple[FailedStream, ...] = ()
+    needs_a_person: bool = False
+    """The same would happen again, after as long a read: a contract refuses the data, or a stream is not there."""
 
 
 def read_report(path: Path) -> Report:
@@ -151,11 +153,12 @@ def judge(request: Request, report: Report, code: int, errors: Sequence[LogLine]
         said = "\n".join(str(line) for line in errors)
         lost = f"; not loaded: {', '.join(missing)}" if missing else ""
         reason = f"meltano run {request.tap} {request.target} exited with {code}{lost}\n{said}"
-        return RunResult(streams, reason, report.failed)
+        refused = {each.stream for each in report.failed if any(found.severity == "fail" for found in each.findings)}
+        return RunResult(streams, reason, report.failed, bool(missing) and refused.issuperset(missing))
     if missing:
         failed = tuple(FailedStream(name, request.contracts.get(name), (gone(request, name),)) for name in missing)
         reason = f"{request.tap} has no stream {', '.join(missing)}: check the name, or the grants"
-        return RunResult(streams, reason, (*report.failed, *failed))
+        return RunResult(streams, reason, (*report.failed, *failed), needs_a_person=True)
     return RunResult(streams, None)
 
 
@@ -184,8 +187,8 @@ def ask_positions(path: Path, streams: Sequence[str]) -> str | None:
     return f"the catalog did not say where the tables stand; nothing was read\n{said}"
 
 
-def run(request: Request, show: Callable[[str], None], wants: Callable[[Mapping[str, Any]], None]) -> RunResult:
-    """Run Meltano to its end, handing each readable log line to `show`. SIGTERM is passed on to Meltano.
+def run(request: Request, show: Callable[[LogLine], None], wants: Callable[[Mapping[str, Any]], None]) -> RunResult:
+    """Run Meltano to its end, handing each line of its log to `show`. SIGTERM is passed on to Meltano.
 
     `wants` is called, once at most, with the share and the number of pods that the tap asks for to read with it.
     """
@@ -219,7 +222,7 @@ def run(request: Request, show: Callable[[str], None], wants: Callable[[Mapping[
                     wants(json.loads(wanted.read_text(encoding="utf-8")))
                     wanted = None
                 if (event := parse(line)) is not None:
-                    show(str(event))
+                    show(event)
                     if event.is_error:
                         errors.append(event)
             code = process.wait()

@@ -15,6 +15,8 @@ from singer_sdk import Stream, Tap
 from singer_sdk import typing as th
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
+from headwater_tap.selection import ROWS_SENT, withdrawn
+
 POSITIONS_FILE: th.Property[Any] = th.Property(
     "positions_file",
     th.StringType,
@@ -43,6 +45,8 @@ class AnnouncedStream(Stream):
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
     positions: Mapping[str, dict[str, Any]]
+    sent = 0
+    """Records that were sent under the stream's own name: a stream map may leave some out, or call them otherwise."""
 
     def get_replication_key_signpost(self, context: Any = None) -> None:
         """No signpost: `finish` is given the bookmark as it is to be."""
@@ -57,7 +61,14 @@ class AnnouncedStream(Stream):
             self.stream_state.clear()
             self.stream_state.update(self.positions[self.name])
         # Before anything is sent: a target that finds this marker in the last state knows that the stream was cut off.
+        withdrawn(self.stream_state)
         self.stream_state["progress_markers"] = {"Note": "This stream has not been read to its end."}
+        self.state_manager.is_flushed = False
+
+    def _write_record_message(self, record: Any) -> None:
+        for message in self._generate_record_messages(record):
+            self._tap.write_message(message)
+            self.sent += message.stream == self.name
         self.state_manager.is_flushed = False
 
     def _write_schema_message(self) -> None:
@@ -74,8 +85,12 @@ class AnnouncedStream(Stream):
         return self.stream_state.get("replication_key_value") is None
 
     def finish(self, bookmark: Mapping[str, Any] | None) -> None:
-        """Mark the stream as read to its end; `bookmark` is where the next run begins, None leaves it."""
+        """Mark the stream as read to its end, and say how many records were sent.
+
+        `bookmark` is where the next run begins, None leaves it.
+        """
         self.stream_state.pop("progress_markers", None)
+        self.stream_state[ROWS_SENT] = self.sent
         if bookmark is not None:
             self.stream_state.update(bookmark)
         self.state_manager.is_flushed = False

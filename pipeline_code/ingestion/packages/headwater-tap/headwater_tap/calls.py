@@ -1,4 +1,4 @@
-"""Calls of a web service that are tried again while that can help, and end in an error that says what was wrong."""
+"""Calls of a web service: repeated while that can help, then ended with an error that says what was wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows handed to the target through a named pipe: no byte of them touches a disk."""
+"""Passes rows to the target through a named pipe: nothing is written to a disk."""
 
 from __future__ import annotations
 

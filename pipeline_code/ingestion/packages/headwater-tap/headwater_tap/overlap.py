@@ -1,6 +1,6 @@
-"""What a run sent of its last minutes, so that the next one can look at them again and send none of it twice.
+"""What a run has sent from its last minutes, so that the next run can read them again and send nothing twice.
 
-A service shows some changes later than their own time. A run therefore begins an overlap before the last one's end.
+A service shows some changes later than their own time. So a run begins some time before the end of the last one.
 """
 
 from __future__ import annotations

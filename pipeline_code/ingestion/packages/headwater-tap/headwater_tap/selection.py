@@ -10,6 +10,16 @@ INCREMENTAL, FULL_TABLE, LOG_BASED = "INCREMENTAL", "FULL_TABLE", "LOG_BASED"
 UNFINISHED = {"Note": "This stream has not been read to its end."}
 """`progress_markers` of a stream while it is read: a target that finds them knows that the stream was cut off."""
 
+ROWS_SENT = "rows_sent"
+"""Entry of the bookmark of a stream that was read to its end: how many rows were sent. The target compares, and takes
+it out; see `withdrawn`."""
+
+
+def withdrawn(bookmark: dict[str, Any]) -> None:
+    """Take out of a bookmark what is about the run that left it: it is no part of where the stream stands."""
+    bookmark.pop("progress_markers", None)
+    bookmark.pop(ROWS_SENT, None)
+
 
 @dataclass(frozen=True)
 class Selection:

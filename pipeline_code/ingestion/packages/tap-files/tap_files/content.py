@@ -1,4 +1,4 @@
-"""What a file holds, by its first bytes: compression, format, encoding; and its text, decoded."""
+"""What a file contains, by its first bytes: compression, format, encoding; and its decoded text."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def sample(store: Store, file: File) -> bytes:
         with opened(store, file) as stream:
             return bytes(stream.read(SAMPLE_BYTES))
     except (OSError, pa.ArrowException) as error:
-        raise FilesError(f"{store.path}, file {file.name} can't be read: {error}") from error
+        raise FilesError(
+            f"{store.path}, file {file.name} can't be read: {error}; write it anew, or take it out"
+        ) from error
 
 
 def layout(file: File, begins: bytes) -> str:
@@ -92,20 +94,29 @@ def _multibyte(begins: bytes) -> int:
 
 
 def text_of(stream: IO[bytes] | pa.NativeFile, chosen: str) -> Iterator[bytes]:
-    """Yield a text as UTF-8 without byte order mark. Bytes that are no UTF-8 stay as they are, for the reader to find.
+    """Yield a text as UTF-8 without byte order mark. What is no text in its encoding is none in UTF-8 either, for the
+    reader to find: bytes that are no UTF-8 stay as they are, those of another encoding are half of a surrogate pair.
 
-    Raises UnicodeDecodeError for what another encoding does not have.
+    Raises UnicodeDecodeError for a UTF-16 or UTF-32 that is broken: where its lines end can't be told any more.
     """
-    decoder = None if chosen.lower().replace("_", "-") in {"utf-8", "utf8"} else codecs.getincrementaldecoder(chosen)()
+    is_utf8 = chosen.lower().replace("_", "-") in {"utf-8", "utf8"}
+    decoder = None if is_utf8 else codecs.getincrementaldecoder(chosen)("surrogateescape")
     first = True
     while chunk := stream.read(CHUNK_BYTES):
         if decoder is not None:
-            chunk = decoder.decode(chunk).encode("utf-8")
+            chunk = decoder.decode(chunk).encode("utf-8", "surrogatepass")
         if first:
             chunk, first = chunk.removeprefix(codecs.BOM_UTF8), False
         yield bytes(chunk)
     if decoder is not None:
-        yield decoder.decode(b"", final=True).encode("utf-8")
+        yield decoder.decode(b"", final=True).encode("utf-8", "surrogatepass")
+
+
+def readable(raw: bytes) -> str:
+    """Return what `text_of` has yielded as text for people: bytes that are none as \\xNN."""
+    with contextlib.suppress(UnicodeError):  # bytes of a text that is said to be UTF-8
+        raw = raw.decode("utf-8", "surrogatepass").encode("utf-8", "surrogateescape")
+    return raw.decode("utf-8", "backslashreplace")
 
 
 def texts(store: Store, file: File, chosen: str) -> Iterator[str]:
@@ -143,4 +154,6 @@ def _explained(store: Store, file: File, chosen: str) -> Iterator[None]:
             "say another `encoding` for its stream"
         ) from error
     except (OSError, pa.ArrowException) as error:
-        raise FilesError(f"{store.path}, file {file.name} can't be read: {error}") from error
+        raise FilesError(
+            f"{store.path}, file {file.name} can't be read: {error}; write it anew, or take it out"
+        ) from error

@@ -1,4 +1,4 @@
-"""A CSV file: its dialect, its columns, its rows, and the lines that are none. No line of it goes unaccounted for."""
+"""A CSV file: its dialect, its columns, its rows, and the lines that are not rows. Every line is accounted for."""
 
 from __future__ import annotations
 
@@ -60,14 +60,31 @@ class CsvFile:
         if not whole:
             text = text[: text.rfind(newline_of(text)) + 1]
             if not text:
-                raise FilesError(f"{self._place}: its first line is longer than {content.SAMPLE_BYTES >> 20} MiB")
+                raise FilesError(
+                    f"{self._place}: its first line is longer than {content.SAMPLE_BYTES >> 20} MiB; if it is no CSV, "
+                    "take it out, else break its lines"
+                )
         found = dialect.found_out(text, self._place, self._settings, encoding, whole=whole)
         return found if self._settings.encoding else replace(found, notes=(*found.notes, *content.doubts(encoding)))
+
+    @property
+    def _foreign(self) -> str:
+        return f"is not in {self.dialect.encoding}, the stream's `encoding`"
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns."""
         return self.dialect.columns
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was guessed that a reader should know."""
+        return self.dialect.notes
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether it has a row; known after `evidence`."""
+        return self._account.rows > 0
 
     def evidence(self, pinned: Mapping[str, ColumnType]) -> dict[str, Evidence]:
         """Return what the values tell of the columns' types."""
@@ -95,7 +112,9 @@ class CsvFile:
             yield piece
             first += table.num_rows
         if first - 1 != self._account.rows:
-            raise FilesError(f"{self._place}: {self._account.rows} rows were read, and {first - 1} came out")
+            raise FilesError(
+                f"{self._place}: {self._account.rows} rows were read, and {first - 1} came out; please report it"
+            )
         if self._misfits:
             yield Piece.aside(self._misfits)
 
@@ -130,18 +149,21 @@ class CsvFile:
     def _rows(self) -> Iterator[Record]:
         """Yield the records that are rows; the others are counted, and set aside where they are no rows."""
         found, account, width, line = self.dialect, self._account, len(self.columns), 1
-        header = found.header
+        header, below = found.header, found.skip_below
         texts = self._watched(content.texts(self._store, self.file, found.encoding))
         try:
             for record in read(_without_lines(texts, found, account), found.form, account):
                 at, line = line, line + record.lines
                 if self._has_halves and _HALF.search(record.text) is not None:
-                    self._set_aside(record._replace(reason="is not in the file's encoding"), at + found.passed, width)
+                    self._set_aside(record._replace(reason=self._foreign), at + found.passed, width)
                 elif record.is_blank and (width > 1 or header):
                     account.blank += 1
                 elif header:
                     header = False
                     account.header += record.lines
+                elif below:
+                    below -= 1
+                    account.passed += record.lines
                 elif record.values is None or len(record.values) != width:
                     self._set_aside(record, at + found.passed, width)
                 else:
@@ -195,7 +217,7 @@ class CsvFile:
 
 
 def _misfit(record: Record, reason: str) -> Misfit:
-    value = record.text.rstrip("\r\n").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    value = content.readable(record.text.rstrip("\r\n").encode("utf-8", "surrogateescape"))
     return Misfit(None, "", reason, value, {"line": value})
 
 

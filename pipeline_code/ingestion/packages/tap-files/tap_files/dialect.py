@@ -1,4 +1,4 @@
-"""How a CSV file is written, and the names of its columns: as the settings say, the rest by its beginning."""
+"""How a CSV file is written, and the names of its columns: from the settings, the rest from its first lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from tap_files.errors import FilesError
-from tap_files.heading import heading
+from tap_files.heading import heading, units
 from tap_files.records import Form, Record, newline_of, split
 from tap_files.settings import StreamSettings
 from tap_files.sniffing import form_of, width_of
@@ -29,8 +29,9 @@ _SHOWN = 60
 class Dialect:
     """A CSV file's dialect, and the names of its columns: distinct, in the file's order.
 
-    skip: lines before the header, those that begin with `comment` aside. passed: both together. decimal: the character
-    before the fraction of a number. notes: what was guessed that a reader should know.
+    skip: lines before the header, those that begin with `comment` aside. passed: both together. skip_below: lines below
+    it that are no rows. decimal: the character before the fraction of a number. notes: what was guessed that a reader
+    should know.
     """
 
     form: Form
@@ -41,6 +42,7 @@ class Dialect:
     decimal: str
     columns: tuple[str, ...]
     passed: int = 0
+    skip_below: int = 0
     notes: tuple[str, ...] = ()
 
     @property
@@ -79,7 +81,7 @@ def found_out(text: str, place: str, given: StreamSettings, encoding: str, *, wh
     """
     newline = newline_of(text)
     lines = text.split(newline)
-    given, notes = _with_separator(lines[0], given)
+    given, notes = _with_separator(lines[0], replace(given, header=True) if given.skip_below else given)
     passed = 1 if notes else given.skip or 0
     comments = _marked(lines[passed:], given)
     form = form_of(newline.join(lines[passed + comments :]), given, newline, whole=whole)
@@ -98,13 +100,20 @@ def found_out(text: str, place: str, given: StreamSettings, encoding: str, *, wh
     titles = [each for each in above if not each.is_blank]
     if titles:
         notes.append(f"{_lines(passed + comments, before)} for a title, not for rows: {_first(titles[0].text)}")
-    rows = [each.values for each in records[top.titles + top.header :] if each.values is not None]
+    if top.header and not given.skip_below and (found := units(records, top.titles, width)) is not None:
+        line = passed + comments + 1 + sum(each.lines for each in records[:found])
+        notes.append(
+            f"line {line}, {_first(records[found].text)}, looks like units or more names, and is read as a row; if it "
+            "is none, say `skip_below: 1` to leave it out, or `skip` where it holds the names"
+        )
+    below = [each for each in records[top.titles + top.header :] if not each.is_blank][given.skip_below :]
+    rows = [each.values for each in below if each.values is not None]
     # What is above a title is skipped with it, as settings skip lines first.
     mark = given.comment or (MARK if comments and not before else "")
     return Dialect(
         form, top.header, passed + before + (comments if not mark else 0), mark, encoding,
         given.decimal or ("," if _has_commas(rows, form) else "."),
-        distinct(top.names if top.header else [""] * width), passed + before + comments,
+        distinct(top.names if top.header else [""] * width), passed + before + comments, given.skip_below,
         (*notes, *_one_column(records, width, given)),
     )  # fmt: skip
 

@@ -1,8 +1,8 @@
-"""What is in a folder of files, for whoever adds it as a source: `headwater-discover-files` prints one JSON object.
+"""Describes a folder of files, for the command that adds it as a source: `headwater-discover-files` prints JSON.
 
-Where the files are comes as JSON in HEADWATER_SOURCE: name, path, and in streams what is said of their files. Printed
+HEADWATER_SOURCE says as JSON where the files are: name, path, and in streams the settings of their files. The output
 is {"tables": […], "notes": […], "left": […]} with a contract and the dialect of each stream, and the names of those
-that can't be read as they are; or {"error": …}, then the exit status is 1.
+that can't be read as they are; or {"error": …} with exit status 1.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from headwater_contracts.render import render
 
 from tap_files.csvfile import CsvFile
 from tap_files.errors import FilesError
+from tap_files.jsonlines import JsonLinesFile
 from tap_files.reading import Reading
-from tap_files.settings import DEFAULTS
+from tap_files.settings import PROGRAM
 from tap_files.store import S3_SETTINGS
-from tap_files.streams import ADDED, KEY, MODIFIED, Files, FileStream
+from tap_files.streams import ADDED, DELETED_AT, KEY, MODIFIED, Files, FileStream
 
 VARIABLE = "HEADWATER_SOURCE"
 _LAKE = "PYICEBERG_CATALOG__LAKE__"
@@ -30,11 +31,9 @@ _VARIABLES = dict(
     zip(S3_SETTINGS, ("S3__ENDPOINT", "S3__REGION", "S3__ACCESS_KEY_ID", "S3__SECRET_ACCESS_KEY"), strict=True)
 )
 """The lake's own credentials: setting → variable, after _LAKE."""
-_DIALECT = ("delimiter", "quote", "escape", "header", "skip", "decimal", "comment", "encoding")
+_DIALECT = ("delimiter", "quote", "escape", "header", "skip", "skip_below", "decimal", "comment", "encoding")
 MOST_NOTES = 5
-LOADED_AT = "_loaded_at"
-"""The target's own column: when a row was loaded."""
-_USUAL = {"quote": '"', "escape": '"', "skip": 0, "decimal": ".", "comment": ""}
+_USUAL = {"quote": '"', "escape": '"', "skip": 0, "skip_below": 0, "decimal": ".", "comment": ""}
 
 
 def candidates(stream: str, columns: Mapping[str, ColumnType]) -> list[str]:
@@ -79,16 +78,20 @@ def _insert(duck: duckdb.DuckDBPyConnection, taken: Any, count: int) -> None:
 
 
 def dialects(reading: Reading) -> tuple[dict[str, Any], list[str]]:
-    """Return the settings of a stream's CSV files in which all agree, and what they do not agree in."""
+    """Return the settings of a stream's files in which all agree, and what they do not agree in: JSON's encoding."""
     found = [
         {name: getattr(each.dialect, name) for name in _DIALECT}
-        for each in reading.contents
         if isinstance(each, CsvFile)
+        else {"encoding": each.encoding}
+        for each in reading.contents
+        if isinstance(each, CsvFile | JsonLinesFile)
     ]
     if not found:
         return {}, []
-    differ = [name for name in _DIALECT if len({each[name] for each in found}) > 1]
-    agreed = {name: value for name, value in found[0].items() if name not in differ and _USUAL.get(name) != value}
+    names = [name for name in _DIALECT if any(name in each for each in found)]
+    differ = [name for name in names if len({each[name] for each in found if name in each}) > 1]
+    said = {name: value for each in found for name, value in each.items()}
+    agreed = {name: value for name, value in said.items() if name not in differ and _USUAL.get(name) != value}
     return agreed, differ
 
 
@@ -138,14 +141,18 @@ def described(source: str, files: Files) -> tuple[list[dict[str, Any]], list[str
 def _described(source: str, files: Files, stream: FileStream, name: str) -> tuple[dict[str, Any], list[str]]:
     reading = Reading(files, stream, None, {})
     reading.prepare()
-    if LOADED_AT in reading.kinds:
-        raise FilesError(
-            f"{files.store.path}, stream {stream.name}: column {LOADED_AT} is the lake's own; rename it in the files"
-        )
     key, rows = key_of(files, reading, name)
+    if tuple(key) != KEY and DELETED_AT in reading.kinds:
+        raise FilesError(
+            f"column {DELETED_AT}: where rows are merged by key ({', '.join(key)}) it would be read as the time when a "
+            "row was deleted; rename it in the files"
+        )
     unread = _example(reading)
     if unread and not rows:
-        raise FilesError(f"{len(reading.misfits)} lines can't be read, and no line can, such as {unread}")
+        raise FilesError(
+            f"none of its {len(reading.misfits)} lines can be read, such as {unread}. Correct the files, or say its "
+            "delimiter, quote, skip or encoding with set="
+        )
     agreed, differ = dialects(reading)
     told = {
         "name": name,
@@ -159,8 +166,7 @@ def _described(source: str, files: Files, stream: FileStream, name: str) -> tupl
         "settings": agreed,
     }
     notes = [
-        f"{each.file.name}: {note}" for each in reading.contents if isinstance(each, CsvFile)
-        for note in each.dialect.notes
+        f"{each.file.name}: {note}" for each in reading.contents for note in each.notes
     ][:MOST_NOTES]  # fmt: skip
     if differ:
         notes.append(f"its files differ in {', '.join(differ)}, which is found out of each")
@@ -190,7 +196,7 @@ def discover(request: Mapping[str, Any], environment: Mapping[str, str]) -> dict
     """Return the answer to a request. FilesError says what to do when there is nothing, or no way to it."""
     credentials = {name: environment.get(f"{_LAKE}{variable}", "") for name, variable in _VARIABLES.items()}
     place = {"path": request["path"], "stream_prefix": f"{request['name']}_", "streams": request.get("streams", {})}
-    files = Files({**DEFAULTS, **credentials, **place})
+    files = Files({**PROGRAM.defaults, **credentials, **place})
     try:
         tables, notes, left = described(request["name"], files)
     finally:

@@ -1,4 +1,4 @@
-"""JSON that is not an object a line: an array of objects, or objects over several lines one after the other."""
+"""JSON that is not one object per line: an array of objects, or objects over several lines."""
 
 from __future__ import annotations
 

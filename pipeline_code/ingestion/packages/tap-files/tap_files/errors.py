@@ -1,4 +1,4 @@
-"""What is wrong with files or settings, said so that the reader knows what to do."""
+"""Errors about files or settings, worded so that the reader knows what to do."""
 
 from __future__ import annotations
 

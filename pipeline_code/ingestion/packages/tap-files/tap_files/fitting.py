@@ -1,10 +1,12 @@
-"""A file's columns beside those that its stream has: by name, or by name in other capitals; and what is not there."""
+"""Matches a file's columns with those of its stream, by name or by name in other capitals; and finds missing ones."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from headwater_contracts import ColumnType
 
 from tap_files import partitions
@@ -86,6 +88,42 @@ class Fitted:
             self._values = partitions.converted(self._duck, path, {own: kinds[names[own]] for own in path})
         except ValueError as error:
             raise FilesError(f"file {self.file.name}: {error}; rename its folder") from error
+
+    def contradictions(self, kinds: Mapping[str, ColumnType]) -> Iterator[str]:
+        """Yield what is to be told where the path says another value than a column of the file, which is read for it.
+
+        `kinds` are those that it was settled with.
+        """
+        own = {name.casefold(): name for name in self.content.columns}
+        path = {
+            own[name.casefold()]: value
+            for name, value in partitions.of_path(self.file.name).items()
+            if name.casefold() in own
+        }
+        if not path:
+            return
+        names = self.names
+        values: dict[str, pa.Scalar] = {}
+        for column, value in path.items():
+            with contextlib.suppress(ValueError):  # no value of the column's type: all rows have another
+                values |= partitions.converted(self._duck, {column: value}, {column: kinds[names[column]]})
+        rows, differ = 0, dict.fromkeys(path, 0)
+        for piece in self.content.pieces({each: kinds[name] for each, name in names.items()}):
+            rows += piece.batch.num_rows
+            for column in path if piece.batch.num_columns else ():
+                found, said = piece.batch.column(column), values.get(column)
+                if said is None:
+                    differ[column] += len(found)
+                elif said.is_valid:
+                    differ[column] += len(found) - (pc.sum(pc.equal(found, said)).as_py() or 0)
+                else:
+                    differ[column] += len(found) - found.null_count
+        for column, count in differ.items():
+            if count:
+                yield (
+                    f"file {self.file.name}: its path says {column}={path[column]}, and in {count} of {rows} rows "
+                    f"the file's column {names[column]} has another value, which is stored"
+                )
 
     def pieces(self, kinds: Mapping[str, ColumnType]) -> Iterator[Piece]:
         """Yield its rows (Piece) in the types of `kinds`, which it was settled with."""

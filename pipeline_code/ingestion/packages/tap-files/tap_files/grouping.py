@@ -1,7 +1,7 @@
-"""Which files belong together: a stream is a folder of the first level, or files of one name at the top.
+"""Which files belong together: a stream is a folder at the first level, or files with the same name at the top level.
 
 `orders/2026-11-01.csv` and `orders/2026/11/02.csv.gz` are stream `orders`; so are `orders.csv`,
-`orders-2026-11-01.csv.gz` and `orders_part-0003.parquet` at the top: what counts files or dates them is no part of it.
+`orders-2026-11-01.csv.gz` and `orders_part-0003.parquet` at the top: a number or a date is not part of the name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping
 from headwater_contracts import table_name
 
 from tap_files import partitions
-from tap_files.errors import FilesError
 from tap_files.store import File
 
 COMPRESSED = ("gz", "gzip", "zst", "zstd")
@@ -71,13 +70,17 @@ def _said(name: str) -> str:
     return re.sub(r"\W+", "_", unicodedata.normalize("NFC", folder if rest else stem(name)).lower()).strip("_")
 
 
-def grouped(files: Iterable[File], patterns: Mapping[str, str]) -> tuple[dict[str, list[File]], list[File]]:
-    """Return stream → its files, by name, and the files that no stream takes: of formats that are not read.
+def grouped(
+    files: Iterable[File], patterns: Mapping[str, str]
+) -> tuple[dict[str, list[File]], list[File], dict[str, list[str]]]:
+    """Return stream → its files, by name; the files that no stream takes, of formats that are not read; and stream →
+    names of which it leaves the files out: the stream is that of the name which was there first.
 
-    `patterns` are the user's own: stream → pattern of paths below the root (`*` also goes over `/`). FilesError where
-    files of two names would be one stream.
+    `patterns` are the user's own: stream → pattern of paths below the root (`*` also goes over `/`). `files` come the
+    oldest first.
     """
     streams: dict[str, list[File]] = {}
+    lost: dict[str, dict[str, str]] = {}
     left = []
     said: dict[str, str] = {}
     for file in files:
@@ -89,10 +92,9 @@ def grouped(files: Iterable[File], patterns: Mapping[str, str]) -> tuple[dict[st
             continue
         if chosen is None:
             chosen = stream_name(file.name)
-            if said.setdefault(chosen, _said(file.name)) != _said(file.name):
-                raise FilesError(
-                    f"files of {said[chosen]!r} and of {_said(file.name)!r} (such as {file.name}) would both be stream "
-                    f"{chosen}: rename the folder or the files of one, or say its `files` in the Meltano file"
-                )
+            if (first := said.setdefault(chosen, _said(file.name))) != (other := _said(file.name)):
+                told = f"files of {other!r}, such as {file.name}, are left out: they would be the stream of {first!r}"
+                lost.setdefault(chosen, {}).setdefault(other, told)
+                continue
         streams.setdefault(chosen, []).append(file)
-    return dict(sorted(streams.items())), left
+    return dict(sorted(streams.items())), left, {name: list(told.values()) for name, told in lost.items()}

@@ -1,7 +1,7 @@
-"""Which line of a CSV text names the columns: told by how it differs from the rows, or the file is refused.
+"""Which line of a CSV text names the columns: it differs from the rows. If this is unclear, the file is refused.
 
-A title above the header is passed over where the header is certain. Where two readings are possible neither is taken:
-the error says how to say which one is right.
+A title above the header is skipped if the header is certain. If there are two possible readings, neither is used: the
+error says how to choose one.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _CLASSES = {
     "day": re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[T ].*)?"),
     "truth": re.compile(r"(?i:true|false)"),
 }
+_NOTHING = frozenset({"na", "n/a", "nan", "null", "none", "-", ".", "?", "\\n", "#n/a"})
+"""Texts that many write where there is no value."""
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}")
 _ROWS = 200
 _MOSTLY = 0.8
@@ -61,6 +63,24 @@ def heading(records: Sequence[Record], width: int, given: StreamSettings, place:
             _named(records, last, width, given, f"{place}, line {lines[last]}")
         return found
     return _below_padded(records, fitting, width, given, f"{place}, line {lines[top]}")
+
+
+def units(records: Sequence[Record], header: int, width: int) -> int | None:
+    """Return which record may say the units of the columns, or more of their names: the first below the header, where
+    it holds nothing but texts, and one of them above a column of no text. None where there is no such.
+    """
+    below = [number for number in range(header + 1, len(records)) if not records[number].is_blank][: _ROWS + 1]
+    fitting = [number for number in below if len(records[number].values or ()) == width]
+    if len(fitting) < 3 or fitting[0] != below[0]:
+        return None
+    line, *rows = (records[number].values or [] for number in fitting)
+    if any(value and _class(value) is not None for value in line):
+        return None
+    for place, value in enumerate(line):
+        kinds = [_class(found) for row in rows if (found := row[place]) and found.strip().lower() not in _NOTHING]
+        if value and value.strip().lower() not in _NOTHING and kinds and None not in kinds:
+            return fitting[0]
+    return None
 
 
 def _below_padded(

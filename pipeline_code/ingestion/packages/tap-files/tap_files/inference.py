@@ -1,4 +1,4 @@
-"""Which type holds all values of a column: counted by the engine, file by file, never by a sample."""
+"""Which type fits all values of a column: DuckDB counts all of them, file by file, never only a sample."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tap_files.types import (
     TEXT,
     TIMESTAMP,
     TIMESTAMPTZ,
+    grows,
     is_value,
     joined,
     numeric,
@@ -90,11 +91,12 @@ class Evidence:
         """Whether nothing but whole numbers is beside 12E5: no point and no sign tells that it is a number."""
         return 0 < self.codes == self.counts["double"] - self.counts["bigint"]
 
-    def chosen(self, pinned: ColumnType | None) -> ColumnType:
+    def chosen(self, pinned: ColumnType | None, *, is_key: bool = False) -> ColumnType:
         """Return the type that a column is sent in. `pinned` is the one that it has already.
 
         It stays where all new values fit, and where most do and the rest is of no type that could hold both: these are
-        then set aside. Otherwise the column has become wider, and the contract decides about it.
+        then set aside. Otherwise the column has become wider, and the contract decides about it. Of a key it stays
+        unless the table's column can grow: rows of two types can't be told apart, so the others are set aside.
         """
         new = self.kind
         if pinned is None or new is None:
@@ -102,6 +104,8 @@ class Evidence:
         if pinned == TEXT or (not self.kinds and self.fits == self.values):
             return pinned
         wider = joined(pinned, new)
+        if is_key and not grows(pinned, wider):
+            return pinned
         # Exact numbers become no floating ones because of a few, as a spreadsheet writes ids: these are set aside.
         if (
             (wider == TEXT or (wider == DOUBLE and pinned != DOUBLE))

@@ -1,11 +1,15 @@
-"""A file of JSON: an object a row, whose fields are the columns. Numbers keep all their digits.
+"""A file of JSON: one object for each row, whose fields are the columns. Numbers keep all their digits.
 
-An object a line is read as it comes; a file whose first line is none may be an array, or objects over several lines.
+An object that has a key twice is not a row, because nothing says which of its values counts.
+
+Files with one object per line are read line by line. If the first line is not an object, the file may be an array, or
+objects over several lines.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +34,12 @@ _NUMBERS = ("boolean", "bigint", "numeric", "double")
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
 _ANY = msgspec.json.Decoder(msgspec.Raw)
+
+
+class TwiceError(ValueError):
+    """An object has a key twice."""
+
+
 _BROKEN = (msgspec.MsgspecError, UnicodeError, RecursionError)
 """What the decoder raises: the last for a value that is nested a thousand times or so."""
 
@@ -43,12 +53,14 @@ class JsonLinesFile:
         """Take the file; `begins` are its first bytes."""
         self.file = file
         self._store, self._scratch, self._begins = store, scratch, begins
-        self._encoding = settings.encoding or content.encoding(begins)
+        self.encoding = settings.encoding or content.encoding(begins)
+        self.notes = () if settings.encoding else content.doubts(self.encoding)
+        """What was guessed that a reader should know."""
         self._keys: dict[str, None] = {}
 
     @cached_property
     def _head(self) -> dict[str, None]:
-        begins = self._begins.decode(self._encoding, "ignore").removeprefix("\ufeff").encode()
+        begins = self._begins.decode(self.encoding, "ignore").removeprefix("\ufeff").encode()
         names: dict[str, None] = {}
         for object_ in itertools.islice(_beginning(begins), CHUNK_LINES):
             try:
@@ -66,6 +78,11 @@ class JsonLinesFile:
     def columns(self) -> tuple[str, ...]:
         """Names of the columns."""
         return tuple(self._names.values())
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether it has a row; without one it has no column either."""
+        return bool(self._keys)
 
     def evidence(self, pinned: Mapping[str, ColumnType]) -> dict[str, Evidence]:
         """Return what the values tell of the columns' types. What JSON has in quotes is no number."""
@@ -107,9 +124,9 @@ class JsonLinesFile:
                     continue
                 try:
                     lines.append(_values(raw, strings))
-                except _BROKEN as error:
-                    said = raw.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
-                    misfits.append(Misfit(None, "", f"line {number} is no JSON object: {error}", said, {"line": said}))
+                except (*_BROKEN, TwiceError) as error:
+                    said = content.readable(raw.rstrip(b"\r\n"))
+                    misfits.append(Misfit(None, "", f"line {number} {self._why(raw, error)}", said, {"line": said}))
                 if len(lines) == CHUNK_LINES:
                     yield lines, strings, misfits, first
                     first += len(lines)
@@ -144,8 +161,18 @@ class JsonLinesFile:
             raise FilesError(f"{place} is one JSON array, and not of objects: write an object a line")
         return text
 
+    def _why(self, raw: bytes, error: Exception) -> str:
+        """Return why a line is no row."""
+        if isinstance(error, TwiceError):
+            return str(error)
+        try:
+            raw.decode()
+        except UnicodeDecodeError:
+            return f"is not in {self.encoding}, the stream's `encoding`"
+        return f"is no JSON object: {error}"
+
     def _text(self) -> Path:
-        return content.spooled(self._store, self.file, self._encoding, self._scratch.folder)
+        return content.spooled(self._store, self.file, self.encoding, self._scratch.folder)
 
 
 def _table(lines: list[Values], names: Mapping[str, str]) -> pa.Table:
@@ -183,10 +210,12 @@ def _is_json(raw: bytes) -> bool:
 
 
 def _values(raw: bytes, strings: set[str]) -> Values:
-    """Return a line's fields as text, what is nested as JSON. Raises _BROKEN."""
+    """Return a line's fields as text, what is nested as JSON. Raises _BROKEN, TwiceError."""
     found: Values = {}
+    commas = 0
     for name, value in _OBJECT.decode(raw).items():
         text = bytes(value)
+        commas += text.count(b",") + 1
         match text[:1]:
             case b'"':
                 strings.add(name)
@@ -198,4 +227,21 @@ def _values(raw: bytes, strings: set[str]) -> Values:
                 found[name] = text.decode("utf-8")
             case _:
                 found[name] = text.decode("ascii")
+    # A field that the decoder has dropped leaves a comma that is neither in a value nor between two fields.
+    if raw.count(b",") != max(commas - 1, 0):
+        _check_keys(raw)
     return found
+
+
+def _check_keys(raw: bytes) -> None:
+    """Raise TwiceError where an object has a key twice; within its values that is no matter, as they stay as text."""
+    pairs: list[tuple[str, object]] = []
+
+    def take(found: list[tuple[str, object]]) -> None:
+        pairs[:] = found  # the outermost object comes last
+
+    json.loads(raw, object_pairs_hook=take)
+    names = [name for name, _ in pairs]
+    twice = [name for number, name in enumerate(names) if name in names[:number]]
+    if twice:
+        raise TwiceError(f"has the key {twice[0]!r} twice")

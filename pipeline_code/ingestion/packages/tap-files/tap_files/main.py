@@ -1,7 +1,4 @@
-"""The tap's command: a bulk run and discovery need nothing of the Singer SDK; its classes (tap.py) do the rest.
-
-Records, stream maps, --about, and telling what is wrong with a configuration are the SDK's; both say the same messages.
-"""
+"""The tap's command: one run over all selected streams, in bulk or as records."""
 
 from __future__ import annotations
 
@@ -12,23 +9,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from headwater_tap import apart
-from headwater_tap.command import Output, parse, read_config, read_positions, run
-from headwater_tap.selection import selection
+from headwater_tap.command import Output, read_positions
+from headwater_tap.command import main as command
+from headwater_tap.selection import ROWS_SENT, selection, withdrawn
 
-from tap_files import settings
 from tap_files.catalog import discovered
 from tap_files.errors import FilesError
 from tap_files.reading import Reading
+from tap_files.settings import PROGRAM
 from tap_files.streams import MODIFIED, Files
 
-NAME = "tap-files"
 
-
-class BulkRun:
+class Run:
     """One run over all selected streams."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Take what `settings.for_bulk` returned."""
+        """Take the settings, with their defaults."""
         self._config = config
         self._started = int(time.time())
         self._output = Output()
@@ -48,7 +44,7 @@ class BulkRun:
         entries = None if wanted is None else {entry["tap_stream_id"]: entry for entry in wanted["streams"]}
         bookmarks = {name: dict(bookmark) for name, bookmark in state.get("bookmarks", {}).items() if bookmark}
         for bookmark in bookmarks.values():
-            bookmark.pop("progress_markers", None)
+            withdrawn(bookmark)
         now = {"bookmarks": bookmarks}
         chosen: list[Reading] = []
         for stream in self.files.streams():
@@ -93,28 +89,23 @@ class BulkRun:
         )
         if reading.is_complete and self._config["emit_activate_version_messages"]:
             self._output.write({"type": "ACTIVATE_VERSION", "stream": name, "version": self._started})
-        for layout, manifest in reading.hand_over(self._config["batch_config"]):
-            self._output.write({"type": "BATCH", "stream": name, "encoding": {"format": layout}, "manifest": manifest})
+        if (batches := self._config.get("batch_config")) is None:
+            for batch in reading.batches():
+                self._output.records(name, batch)
+        else:
+            for each in reading.hand_over(batches):
+                self._output.batch(name, *each)
         for message in apart.messages(reading.misfits):
             self._output.write(message)
         reading.end()
+        state["bookmarks"][name][ROWS_SENT] = reading.sent
         self._output.state(state)
 
 
 def main() -> None:
     """Run the tap; exit with 1 and one line of what is wrong with files or settings."""
-    options = parse(sys.argv[1:])
-    config = None
-    if options is not None and options.config:
-        config = settings.for_bulk(read_config(options))
-    if options is None or config is None:
-        from tap_files.tap import TapFiles
-
-        TapFiles.cli()
-        return
-    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s | %(levelname)-8s | {NAME} | %(message)s")
     try:
-        run(BulkRun(config), options)
+        command(PROGRAM, Run)
     except FilesError as error:
         logging.error("%s", error)
         sys.exit(1)

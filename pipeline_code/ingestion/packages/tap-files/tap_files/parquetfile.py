@@ -1,4 +1,4 @@
-"""A Parquet file: it says its types itself."""
+"""A Parquet file, which contains its own types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from headwater_contracts import ColumnType
 from tap_files import names
 from tap_files.errors import FilesError
 from tap_files.inference import Evidence
-from tap_files.parquetvalues import checked, coerced, is_text, plain, plain_type, text
+from tap_files.parquetvalues import checked, coerced, far, is_text, plain, plain_type, text
 from tap_files.rows import READ_ROWS, ROW, Misfit, Piece
 from tap_files.scratch import Scratch
 from tap_files.settings import StreamSettings
@@ -27,6 +27,11 @@ _NANOSECONDS_US = 9_223_372_036_854_775
 
 class ParquetFile:
     """One file of a stream."""
+
+    has_rows = True
+    """Or none: it says its types all the same."""
+    notes: tuple[str, ...] = ()
+    """It says itself how it is written."""
 
     def __init__(self, store: Store, file: File, begins: bytes, settings: StreamSettings, scratch: Scratch) -> None:  # noqa: ARG002
         """Take the file."""
@@ -45,7 +50,9 @@ class ParquetFile:
             ):
                 yield file
         except (OSError, pa.ArrowException) as error:
-            raise FilesError(f"{self._store.path}, file {self.file.name} is no readable Parquet: {error}") from error
+            raise FilesError(
+                f"{self._store.path}, file {self.file.name} is no readable Parquet: {error}; replace or remove it"
+            ) from error
 
     @cached_property
     def _schema(self) -> pa.Schema:
@@ -178,4 +185,5 @@ def _said(scalar: pa.Scalar) -> str | None:
             return "has a text that is no UTF-8"
         return str(pc.cast(scalar, pa.large_binary()).as_py().decode("utf-8", "backslashreplace"))
     except (ValueError, pa.ArrowException, OverflowError):
-        return str(scalar.value if pa.types.is_temporal(scalar.type) else scalar)
+        is_moment = pa.types.is_date(scalar.type) or pa.types.is_timestamp(scalar.type)
+        return far(scalar) if is_moment else str(scalar.value if pa.types.is_temporal(scalar.type) else scalar)

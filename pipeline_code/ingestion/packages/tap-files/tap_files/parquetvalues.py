@@ -1,7 +1,7 @@
-"""Values of Parquet in the types of columns, exactly or not at all; and as text by one rule.
+"""Parquet's values in the types of columns, exactly or not at all; and as text by one rule.
 
-Bytes are base64, uuids and enums their text, dates and times ISO 8601. What is nested is JSON: maps are objects, NaN
-and infinity the texts "NaN", "Infinity", "-Infinity", as PostgreSQL writes them.
+Bytes are base64; uuids and enums are their text; dates and times are ISO 8601. Nested values are JSON: maps are
+objects, NaN and infinity are the texts "NaN", "Infinity", "-Infinity", as PostgreSQL writes them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tap_files.types import arrow_type
 
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 """Years 1 to 9999 as days since 1970: what Trino's clients, Python and other readers have."""
+_CYCLE_DAYS = 146_097
 _DAY_US = 86_400_000_000
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
@@ -53,6 +54,8 @@ def coerced(array: pa.Array, kind: ColumnType) -> tuple[pa.Array, list[int]]:
     wanted = arrow_type(kind)
     if kind.name == "text" and not is_text(array.type):
         return _each(array, wanted, text)
+    if is_text(array.type) and not is_text(wanted):
+        return _within_years(*_each(array, wanted, lambda scalar: _read(scalar, wanted)))
     try:
         found, wrong = pc.cast(array, wanted), list[int]()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -73,6 +76,14 @@ def checked(array: pa.Array) -> pa.Array:
 def is_text(kind: pa.DataType) -> bool:
     """Whether values of an Arrow type are texts."""
     return any(holds(kind) for holds in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+
+
+def _read(scalar: pa.Scalar, wanted: pa.DataType) -> Any:
+    """Return what a text says in another type. UnfitError where it is written otherwise: 007 is not 7."""
+    found = pc.cast(scalar, wanted)
+    if pc.cast(found, pa.string()).as_py() != scalar.as_py():
+        raise UnfitError(f"{scalar.as_py()!r} is no {wanted}")
+    return found.as_py()
 
 
 def _each(array: pa.Array, wanted: pa.DataType, convert: Callable[[pa.Scalar], Any]) -> tuple[pa.Array, list[int]]:
@@ -185,10 +196,30 @@ def _moment(scalar: pa.Scalar) -> str:
     )
 
 
-def _is_in_years(scalar: pa.Scalar) -> bool:
+def far(scalar: pa.Scalar) -> str:
+    """Return a date or time of any year as PostgreSQL writes it: 10000-01-01, 0044-03-15 BC."""
     kind = scalar.type
-    a_day = 1 if pa.types.is_date32(kind) else 86_400 * (_PER_SECOND["ms" if pa.types.is_date64(kind) else kind.unit])
-    return bool(_FIRST_DAY <= scalar.value // a_day <= _LAST_DAY)
+    a_day = _a_day(kind)
+    days, within = divmod(scalar.value, a_day)
+    # The calendar repeats after 400 years.
+    cycles, day = divmod(days - _FIRST_DAY, _CYCLE_DAYS)
+    known = dt.date.fromordinal(day + 1)
+    year = known.year + 400 * cycles
+    text = f"{year if year > 0 else 1 - year:04d}-{known:%m-%d}"
+    if pa.types.is_timestamp(kind):
+        seconds, parts = divmod(within * 86_400, a_day)
+        text += f" {dt.datetime.min + dt.timedelta(seconds=seconds):%H:%M:%S}"
+        text += f".{parts * 10**9 // a_day:09d}".rstrip("0") if parts else ""
+        text += "" if kind.tz is None else "+00"
+    return text if year > 0 else f"{text} BC"
+
+
+def _a_day(kind: pa.DataType) -> int:
+    return 1 if pa.types.is_date32(kind) else 86_400 * (_PER_SECOND["ms" if pa.types.is_date64(kind) else kind.unit])
+
+
+def _is_in_years(scalar: pa.Scalar) -> bool:
+    return bool(_FIRST_DAY <= scalar.value // _a_day(scalar.type) <= _LAST_DAY)
 
 
 def _json(value: Any) -> str:

@@ -1,7 +1,8 @@
 """Which files were read already: the bookmark knows each by path, size and time (headwater_contracts.seen).
 
-A file that is not in it is new, however old its date: restored, copied with its old time, or an upload that took long,
-which a store dates by its begin. A file whose size or time is another was written again. What is gone stays known.
+A file that is not in the bookmark is new, however old its date is: it may have been restored, copied with its old time,
+or uploaded slowly to a store that dates uploads by their start. A file with another size or time was written again. A
+deleted file stays in the bookmark.
 """
 
 from __future__ import annotations

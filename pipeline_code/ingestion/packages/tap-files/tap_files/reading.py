@@ -1,10 +1,9 @@
-"""One stream on its way out: which files are new, the types of the columns, the rows, and the state that follows."""
+"""Reads one stream: which files are new, the types of the columns, the rows, and the state that follows."""
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -12,16 +11,18 @@ import pyarrow as pa
 from headwater_contracts import ColumnType
 from headwater_contracts.types import parse_type
 from headwater_tap import bulk
+from headwater_tap.marks import NOTES, OWN
 from headwater_tap.selection import INCREMENTAL, UNFINISHED, Selection
 
 from tap_files import position
 from tap_files.errors import FilesError
 from tap_files.fitting import Fitted
+from tap_files.inference import Evidence
+from tap_files.outgoing import aside, conformed
 from tap_files.parquetfile import ParquetFile
-from tap_files.rows import ROW, Misfit
 from tap_files.store import File
-from tap_files.streams import ADDED, FILE, MODIFIED, Content, Files, FileStream
-from tap_files.types import arrow_type, json_schema
+from tap_files.streams import ADDED, DELETED_AT, LOADED_AT, MODIFIED, Content, Files, FileStream
+from tap_files.types import arrow_type, converts, json_schema
 
 MOST_MISFITS = 10_000
 """Rows of a stream that are sent apart; with more of them the settings or the types are wrong, not the rows."""
@@ -49,6 +50,11 @@ class Reading:
         self.missing: dict[str, str] = {}
         self.bytes: dict[str, bool] = {}
         self.kinds: dict[str, ColumnType] = {}
+        self.sent = 0
+        """Rows that were handed over."""
+        self.waiting: frozenset[str] = frozenset()
+        """Columns that are not sent yet: of new files that have no row, which tell no type."""
+        self._told: list[dict[str, str]] = []
 
     def choose(self, selection: Selection, state: dict[str, Any]) -> None:
         """Send what `selection` has, and keep the bookmark in `state` from now on."""
@@ -94,37 +100,64 @@ class Reading:
         if news.gone:
             logger.info("%s: %d files that were read are no longer there; their rows stay", name, news.gone)
         logger.info("%s: %d of %d files are new or changed", name, len(news.files), len(self.stream.files))
+        for told in self.stream.lost:
+            self._tell(told, "Rename the folder or the files of one, or say its `files` in the Meltano file")
         pinned = self._pinned
+        found = self._looked_at(news.files, pinned)
         self.kinds = dict(pinned)
-        found: dict[str, Any] = {}
-        for file in news.files:
+        for column, evidence in found.items():
+            self.kinds[column] = evidence.chosen(pinned.get(column), is_key=column in self.stream.key)
+        self._decide_bytes()
+        if self.contents and not any(each.has_rows for each in self.contents):
+            known = {*pinned, *self.stream.key}  # a key can't be missing, and is text
+            self.waiting = frozenset(each for each, one in found.items() if each not in known and one.kind is None)
+        for fitted in self._fitted:
+            fitted.settle(self.kinds)
+            for told in fitted.contradictions(self.kinds):
+                self._tell(told, "Correct the folder's name or the file; until then the column is the file's")
+
+    def _looked_at(self, files: Iterable[File], pinned: Mapping[str, ColumnType]) -> dict[str, Evidence]:
+        """Return what files tell of their columns' types."""
+        found: dict[str, Evidence] = {}
+        for file in files:
             content = self._files.content(self.stream, file)
             if content is None:
                 continue
             known = {**dict.fromkeys(self.stream.expected), **pinned, **found}
             fitted = Fitted(content, known, self._files.scratch)
             self.contents.append(content)
+            for note in content.notes:
+                logger.warning("%s: file %s: %s", self.stream.name, file.name, note)
             self._fitted.append(fitted)
             try:
                 told = fitted.evidence(pinned)
             except duckdb.Error as error:
-                raise FilesError(f"stream {name}: file {file.name} can't be read: {error}") from error
+                raise FilesError(f"stream {self.stream.name}: file {file.name} can't be read: {error}") from error
             for column, evidence in told.items():
                 if column in found:
                     found[column].add(evidence)
                 else:
                     found[column] = evidence
             self._check(fitted)
-        for column, evidence in found.items():
-            if column in ADDED:
-                raise FilesError(f"stream {name}: column {column} is the tap's own; rename it in the files")
-            self.kinds[column] = evidence.chosen(pinned.get(column))
-        self._decide_bytes()
-        for fitted in self._fitted:
-            fitted.settle(self.kinds)
+            self._check_key(fitted, told, pinned)
+        return found
+
+    def _tell(self, message: str, decision: str) -> None:
+        """Say something of the stream in the log, and in a finding."""
+        logger.warning("%s: %s. %s", self.stream.name, message, decision)
+        self._told.append({"message": f"{self.stream.name}: {message}", "decision": decision})
 
     def _check(self, fitted: Fitted) -> None:
-        """Note which columns a file lacks. FilesError where it is none of this stream's."""
+        """Note which columns a file lacks. FilesError where it is none of this stream's, or has one that is not its to
+        have.
+        """
+        for column in fitted.columns:
+            if column in ADDED or column.casefold() == LOADED_AT:
+                whose = "the tap's" if column in ADDED else "the lake's"
+                raise FilesError(
+                    f"stream {self.stream.name}: file {fitted.file.name}: column {column} is {whose} own; rename it in "
+                    "the files"
+                )
         fitted.check(self.stream.name, [each for each in self.stream.key if each not in ADDED])
         first = self._fitted[0]
         missing = fitted.lacks(self.stream.expected or self._state.get(COLUMNS, first.columns))
@@ -132,6 +165,17 @@ class Reading:
             logger.warning("%s: file %s lacks %s", self.stream.name, fitted.file.name, ", ".join(missing))
         for column in missing:
             self.missing.setdefault(column, fitted.file.name)
+
+    def _check_key(self, fitted: Fitted, told: Mapping[str, Evidence], pinned: Mapping[str, ColumnType]) -> None:
+        """Raise FilesError where a file says a type for a key's column whose values can't be had in the stream's."""
+        for column in set(self.stream.key) & set(told) & set(pinned):
+            for kind in told[column].kinds:
+                if not converts(kind, pinned[column]):
+                    raise FilesError(
+                        f"stream {self.stream.name}: file {fitted.file.name}: {column}, by which rows are told apart, "
+                        f"is {kind} there, and {pinned[column]} in the stream. Correct the file, take it out, or put "
+                        "it into a folder of its own"
+                    )
 
     def _decide_bytes(self) -> None:
         """Decide of columns of bytes which no writer marked as text whether they are."""
@@ -157,6 +201,12 @@ class Reading:
         return [
             *([f"not all files have all columns: {lacks}; there they are null"] if lacks else ()),
             *([f"{as_base64} hold bytes, which are stored as base64"] if as_base64 else ()),
+            *(
+                [f"no row yet: the first decides the types of {', '.join(sorted(self.waiting))}"]
+                if self.waiting
+                else ()
+            ),
+            *(each["message"].removeprefix(f"{self.stream.name}: ") for each in self._told),
         ]
 
     @property
@@ -167,6 +217,8 @@ class Reading:
 
     def _is_selected(self, name: str) -> bool:
         selection = self._selection
+        if name in self.waiting:
+            return False
         # A column that came after the catalog was made is sent, as the next catalog will have it.
         return selection is None or name in selection.schema["properties"] or name not in selection.catalogued
 
@@ -179,11 +231,13 @@ class Reading:
             "type": "object",
             "properties": {name: self._property(name, kind, required) for name, kind in columns.items()},
             "required": [name for name in columns if name in required],
+            **({NOTES: self._told} if self._told else {}),
         }
 
     def _property(self, name: str, kind: ColumnType, required: set[str]) -> dict[str, Any]:
         lacks = {MISSING: self.missing[name]} if name in self.missing else {}
-        return {**json_schema(kind, required=name in required), **lacks}
+        own = {OWN: True} if name == DELETED_AT else {}
+        return {**json_schema(kind, required=name in required), **lacks, **own}
 
     @property
     def arrow_schema(self) -> pa.Schema:
@@ -197,7 +251,8 @@ class Reading:
             for piece in fitted.pieces(self.kinds):
                 self._set_aside(fitted.file, piece.misfits)
                 if piece.batch.num_rows:
-                    yield _conformed(piece.batch, fitted.file, schema)
+                    self.sent += piece.batch.num_rows
+                    yield conformed(piece.batch, fitted.file, schema)
 
     def hand_over(self, batches: Mapping[str, Any]) -> Iterator[bulk.Announcement]:
         """Yield what holds the rows, see headwater_tap.bulk; nothing where there is no new file."""
@@ -205,10 +260,13 @@ class Reading:
             yield from bulk.hand_over(self.stream.name, lambda: self.arrow_schema, self.batches(), batches)
 
     def end(self) -> None:
-        """Advance the state: all that is new was read."""
+        """Advance the state: all that is new was read. Where there is no row yet, its files are read again."""
         self._state.pop("progress_markers", None)
-        if self._incremental:
-            types = {name: str(kind) for name, kind in self.kinds.items() if name not in self.stream.pinned}
+        if self._incremental and self.is_complete and not self.sent:
+            self._state.clear()  # the table stands at its beginning
+        elif self._incremental:
+            known = {*self.stream.pinned, *self.waiting}
+            types = {name: str(kind) for name, kind in self.kinds.items() if name not in known}
             read = (self._before or position.Position()).after(self.stream.files)
             self._state.clear()
             self._state.update({**read.to_state(), COLUMNS: types, BYTES: self.bytes})
@@ -222,7 +280,7 @@ class Reading:
 
     def _set_aside(self, file: File, misfits: Any) -> None:
         for misfit in misfits:
-            self.misfits.append(_record(self.stream, file, misfit))
+            self.misfits.append(aside(self.stream, file, misfit))
         if len(self.misfits) > MOST_MISFITS:
             last = self.misfits[-1]
             raise FilesError(
@@ -230,33 +288,3 @@ class Reading:
                 f"{last['column'] or 'a line'} {last['value']!r}: {last['reason']}. Correct the files, or the stream's "
                 "settings in its Meltano file (delimiter, quote, encoding), or the column's type in the contract"
             )
-
-
-def _conformed(batch: pa.RecordBatch, file: File, schema: pa.Schema) -> pa.RecordBatch:
-    """Return a file's rows with all columns of the stream: those that the file lacks are null."""
-    rows = batch.num_rows
-    added = {FILE: pa.scalar(file.name), MODIFIED: pa.scalar(file.modified_us, pa.int64())}
-    arrays = []
-    for field in schema:
-        index = batch.schema.get_field_index(field.name)
-        if field.name in added:
-            arrays.append(pa.repeat(added[field.name], rows).cast(field.type))
-        else:
-            arrays.append(batch.column(index) if index >= 0 else pa.nulls(rows, field.type))
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _record(stream: FileStream, file: File, misfit: Misfit) -> dict[str, Any]:
-    """Return a row that can't be sent as a record of the stream `quarantine`."""
-    place: dict[str, Any] = {FILE: file.name, **({} if misfit.row is None else {ROW: misfit.row})}
-    row = {**misfit.text, **place, **({} if misfit.row is None else {MODIFIED: file.modified.isoformat()})}
-    # A line that is no row has no key: two of a file would be taken for versions of one row.
-    key = {name: row[name] for name in stream.key} if set(stream.key) <= set(row) else {}
-    return {
-        "stream": stream.name,
-        "key": json.dumps(key, ensure_ascii=False),
-        "column": misfit.column or "line",
-        "reason": misfit.reason,
-        "value": misfit.value,
-        "row": json.dumps(row, ensure_ascii=False),
-    }

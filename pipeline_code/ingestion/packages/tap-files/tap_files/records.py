@@ -1,7 +1,7 @@
-"""The records of a CSV text: every line of it is a record's, or set aside with the reason, or blank.
+"""The records of a CSV text: every line belongs to a record, is set aside with the reason, or is blank.
 
-Nothing is guessed here, and no line can be passed over: a record begins where the one before ended. A quote that does
-not end costs its own line alone; the next is read as if it had not been.
+Nothing is guessed here, and no line can be skipped: a record begins where the one before ended. If a quote is never
+closed, only its own line is lost; the next lines are read as if it had not been there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rows of text in the types of their columns, and those that don't fit aside: the engine does both in one query."""
+"""Rows of text in the types of their columns; rows that don't fit are set aside. DuckDB does both in one query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What separates and encloses the values of a CSV text: the form under which its lines look most like a table.
+"""Detects the delimiter and the quote of a CSV text: the form in which its lines look most like a table.
 
 A form's score is how regular the numbers of values are, times the share of values that look like one (a number, a
 date, words without another form's delimiter): van den Burg et al., "Wrangling messy CSV files by detecting row and type

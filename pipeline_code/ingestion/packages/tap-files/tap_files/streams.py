@@ -1,4 +1,4 @@
-"""The streams of a source: which files each has, what is said of them, and the contract that pins its columns."""
+"""The streams of a source: the files of each, its settings, and the contract that fixes its columns."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from tap_files.types import BIGINT, TEXT, TIMESTAMPTZ
 FILE, MODIFIED = "_file", "_modified"
 ADDED: Mapping[str, ColumnType] = {FILE: TEXT, ROW: BIGINT, MODIFIED: TIMESTAMPTZ}
 """Columns that the tap adds: the file's path below the root, the row's number in it, when the file was written."""
+LOADED_AT, DELETED_AT = "_loaded_at", "_sdc_deleted_at"
+"""Columns of the lake: when a row was loaded; when it was deleted, which a merge reads there."""
 KEY = (FILE, ROW)
 """Key of a stream whose contract names none."""
 
@@ -38,6 +40,14 @@ class Content(Protocol):
     def columns(self) -> tuple[str, ...]:
         """Names of its columns."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was guessed of it that a reader should know."""
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether it has a row; known after `evidence`."""
+
     def evidence(self, pinned: Mapping[str, ColumnType]) -> dict[str, Evidence]:
         """Return what its values tell of the columns' types."""
 
@@ -49,13 +59,15 @@ class Content(Protocol):
 class FileStream:
     """A stream: its name with the source's prefix, all its files, the oldest first, and what is known of it.
 
-    contract: None where nobody wrote one.
+    contract: None where nobody wrote one. lost: files that are left out, as their name makes the same stream: what is
+    said of them.
     """
 
     name: str
     files: tuple[File, ...]
     settings: StreamSettings
     contract: Contract | None
+    lost: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -102,7 +114,7 @@ class Files:
         settings = stream_settings(self.config)
         patterns = {name: each.files for name, each in settings.items() if each.files is not None}
         files = self.store.files()
-        groups, self.left = grouped(files, patterns)
+        groups, self.left, lost = grouped(files, patterns)
         if not groups and not settings:
             if not files:
                 raise FilesError(f"{self.store.path} is empty: put files there, and run again")
@@ -116,7 +128,7 @@ class Files:
         return [
             FileStream(
                 f"{prefix}{name}", tuple(groups.get(name, ())), settings.get(name, StreamSettings()),
-                self._contract(f"{prefix}{name}"),
+                self._contract(f"{prefix}{name}"), tuple(lost.get(name, ())),
             )
             for name in names
             if name not in settings or not settings[name].leave_out

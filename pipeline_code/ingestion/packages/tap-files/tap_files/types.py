@@ -1,8 +1,8 @@
-"""Types of columns: what a text must look like to be one, and how SQL, Arrow and Singer call it.
+"""Types of columns: what a text of each type looks like, and the type's name in SQL, Arrow and Singer.
 
 Nothing is guessed and nothing is rounded: a number with leading zeros, a plus or a thousands separator is text, and so
-is a date that is not ISO 8601. A number with a point is an exact decimal; only an exponent makes a double, and only
-where the double says the same digits.
+is a date that is not ISO 8601. A number with a point is an exact decimal. Only an exponent makes a double, and only if
+the double has the same digits.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ PATTERNS: Mapping[str, str] = {
 }
 """What a text must match as a whole, in the notation that RE2 and Python share."""
 
+_NUMBERS = frozenset({"integer", "bigint", "numeric", "real", "double"})
 _TEMPORAL = frozenset({"date", "timestamp", "timestamptz"})
 _SINGER: Mapping[str, tuple[str, str, str | None]] = {
     "boolean": ("boolean", "boolean", None),
@@ -148,8 +149,7 @@ def joined(one: ColumnType, other: ColumnType) -> ColumnType:
     """Return the narrowest type that holds the values of both."""
     if one == other:
         return one
-    numbers = {"integer", "bigint", "numeric", "real", "double"}
-    if {one.name, other.name} <= numbers:
+    if {one.name, other.name} <= _NUMBERS:
         if "double" in {one.name, other.name} or "real" in {one.name, other.name}:
             return DOUBLE
         if "numeric" not in {one.name, other.name}:
@@ -160,6 +160,18 @@ def joined(one: ColumnType, other: ColumnType) -> ColumnType:
     if {one.name, other.name} == {"date", "timestamp"}:
         return TIMESTAMP
     return TEXT
+
+
+def grows(kind: ColumnType, wider: ColumnType) -> bool:
+    """Whether a table's column of a type may become one of a wider type, its values staying as they are."""
+    if kind.name == wider.name == "numeric":
+        return kind.scale == wider.scale and (kind.precision or 0) <= (wider.precision or 0)
+    return kind == wider or (kind.name, wider.name) in {("integer", "bigint"), ("real", "double")}
+
+
+def converts(kind: ColumnType, wanted: ColumnType) -> bool:
+    """Whether single values of a type may be had in another: numbers, and texts that are one."""
+    return wanted in (TEXT, kind) or (wanted.name in _NUMBERS and kind.name in {*_NUMBERS, "text"})
 
 
 def _whole(kind: ColumnType) -> int:

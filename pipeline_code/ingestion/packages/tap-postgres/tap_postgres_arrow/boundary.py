@@ -1,14 +1,14 @@
-"""Where an incremental read starts, so that no committed row is lost and no seen row is sent again.
+"""Where an incremental read starts, so that no committed row is lost and no row is sent twice.
 
-A replication key alone cannot tell: a transaction may commit a row with an older (or the same) `updated_at` after a
-run has passed that value. A bookmark therefore also holds `xmin`, the oldest transaction that was still running when
-the run's snapshot was taken. Every row version written by an older transaction was visible to that run. So a run
-sends the row versions written by that transaction or a later one, and the key, less a window for late commits, only
-bounds what the index has to scan. Rows inside the window are sent twice only while a transaction stays open across
-runs, or after the source rewrote the table (ALTER COLUMN TYPE).
+A replication key alone is not enough: a transaction may commit a row with an older (or the same) `updated_at` after a
+run has passed that value. So a bookmark also holds `xmin`, the oldest transaction that was still running when the run's
+snapshot was taken. The run saw every row version that an older transaction had written. So the next run sends the row
+versions of that transaction and of later ones. The key, minus a window for late commits, only limits how much of the
+index has to be scanned. Rows inside the window are sent twice only while a transaction stays open across runs, or after
+the source rewrote the table (ALTER COLUMN TYPE).
 
-Transaction ids mean this within one history. A standby that is promoted begins another: what it had not received yet is
-lost, and it gives these ids out again. Its timeline tells.
+Transaction ids have this meaning only within one history. A standby that is promoted begins another history: what it
+had not received yet is lost, and it uses the same ids again. Its timeline shows this.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from typing import Any
 from tap_postgres_arrow.columns import Column, quoted
 
 Key = dt.datetime | dt.date | int
+XIDS = 1 << 32
+"""How many transactions the id in a row tells apart."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,22 @@ def changed_since(bookmark: Bookmark, snapshot: Snapshot, column: Column, late_w
     if not is_comparable(bookmark, snapshot) or bookmark.xmin is None:
         since = _capped(bookmark.key, snapshot, column)
         return None if isinstance(since, int) else _or_null(f"{key} >= {_literal(since - late_window)}", column)
-    # A row's xmin has 32 bits: its distance to the snapshot's xmax, modulo 2^32, is the age of the row version.
-    written_since = f"(({snapshot.xmax} - xmin::text::bigint) & 4294967295) <= {snapshot.xmax - bookmark.xmin}"
+    written = written_since(bookmark.xmin, snapshot)
     # A clock that was set back dates new rows before the bookmark: the scan begins where the clock is now.
     capped = _capped(bookmark.key, snapshot, column)
     if isinstance(capped, int):
-        return written_since  # ids of concurrent inserts commit in any order, by any distance
+        return written  # ids of concurrent inserts commit in any order, by any distance
     start = capped - late_window
-    return f"{_or_null(f'{key} > {_literal(start)}', column)} and {written_since}"
+    return f"{_or_null(f'{key} > {_literal(start)}', column)} and {written}"
+
+
+def written_since(xmin: int, snapshot: Snapshot) -> str:
+    """Return the SQL condition of row versions that transaction `xmin` or a later one wrote, of those in a snapshot.
+
+    A row's xmin has 32 bits: its distance to the snapshot's xmax, modulo 2^32, is the age of the row version. One that
+    is older than 2^32 transactions may count as written since.
+    """
+    return f"(({snapshot.xmax} - xmin::text::bigint) & {XIDS - 1}) <= {snapshot.xmax - xmin}"
 
 
 def advanced(previous: Bookmark | None, seen: Key | None, snapshot: Snapshot, column: Column) -> Bookmark | None:

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from headwater_tap.marks import OWN
 from headwater_tap.selection import FULL_TABLE, INCREMENTAL, LOG_BASED
 
+from tap_postgres_arrow.log_position import DELETED_AT
 from tap_postgres_arrow.source import Table
 
 
-def json_schema(table: Table) -> dict[str, Any]:
-    """Return the JSON schema of a table's rows, with exact SQL types."""
+def json_schema(table: Table, *, followed: bool = False) -> dict[str, Any]:
+    """Return the JSON schema of a table's rows, with exact SQL types. followed: the tap adds marks of deletions."""
+    properties = {column.name: column.json_schema() for column in table.columns}
+    if DELETED_AT in properties and not followed:  # a table with one of its own is not followed
+        properties[DELETED_AT][OWN] = True
     return {
-        "properties": {column.name: column.json_schema() for column in table.columns},
+        "properties": properties,
         "type": "object",
         "required": [column.name for column in table.columns if not column.nullable],
     }
@@ -51,7 +56,7 @@ def discovered(table: Table, wanted: str, *, followed: bool = False) -> dict[str
         "tap_stream_id": table.stream,
         "replication_method": LOG_BASED if followed else FULL_TABLE if key is None else INCREMENTAL,
         "key_properties": list(table.primary_key),
-        "schema": json_schema(table),
+        "schema": json_schema(table, followed=followed),
         "stream": table.stream,
     }
     if key is not None:

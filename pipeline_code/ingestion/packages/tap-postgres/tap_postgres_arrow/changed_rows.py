@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+from headwater_tap import apart
 
 from tap_postgres_arrow import unfit
 from tap_postgres_arrow.arrow import arrow_type
@@ -83,16 +83,10 @@ class LoggedRows:
                     reasons.setdefault(row, (column, text))
         for row, (column, text) in reasons.items():
             values = {each.name: _plain(found[each.name][row], each) for each in self._columns}
-            self.apart.append(
-                {
-                    "stream": self._table.stream,
-                    "key": json.dumps({name: values[name] for name in self._table.primary_key}, ensure_ascii=False),
-                    "column": column.name,
-                    "reason": f"does not fit {column.type_name}",
-                    "value": text,
-                    "row": json.dumps(values, ensure_ascii=False),
-                }
-            )
+            key = {name: values[name] for name in self._table.primary_key}
+            reason = f"does not fit {column.type_name}"
+            told = apart.record(self._table.stream, key, values, column=column.name, reason=reason, value=text)
+            self.apart.append(told)
         if len(self.apart) > unfit.MOST_ROWS:
             raise UnrepresentableValueError(
                 f"{self._table.relation}: more than {unfit.MOST_ROWS} changes don't fit, such as "

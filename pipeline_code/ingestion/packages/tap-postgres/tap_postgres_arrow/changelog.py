@@ -1,10 +1,11 @@
 """Change data capture: what PostgreSQL's log says about the tables of a publication, through a replication slot.
 
-The slot is peeked at, never consumed: what a run reads is still there if the run dies. The slot moves on at the start
-of a later run, past what the lake has committed by then, so that the source keeps its log no longer than needed.
+A run peeks at the slot and never consumes it: if the run dies, what it read is still there. A later run moves the slot
+forward at its start, past what the lake has committed by then, so that the source keeps its log no longer than needed.
 
-A run reads the log up to the first commit that its snapshot does not see: what it sends, and what it finds in tables,
-is then of one state. A table read in full remembers the snapshot; what that one sees never is a change.
+A run reads the log up to the first commit that its snapshot does not see. So what it sends, and what it finds in
+tables, belong to the same state. A table that was read in full remembers the snapshot; what that snapshot sees is never
+a change.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What a database has, for whoever adds it as a source: `headwater-discover` prints one JSON object.
+"""Describes a database to the command that adds it as a source: `headwater-discover` prints one JSON object.
 
-The connection comes as JSON in HEADWATER_SOURCE: host, port, database, user, password, sslmode, schema, name, and in
-authorities the PEM text of those that the server's certificate may come from, or `system`. Printed is {"tables": […],
-"notes": […]} with a contract for each table, or {"error": …}; then the exit status is 1.
+HEADWATER_SOURCE has the connection as JSON: host, port, database, user, password, sslmode, schema, name, and in
+authorities the PEM text of the authorities that may have signed the server's certificate, or `system`. The output is
+{"tables": […], "notes": […]} with a contract for each table, or {"error": …} with exit status 1.
 """
 
 from __future__ import annotations

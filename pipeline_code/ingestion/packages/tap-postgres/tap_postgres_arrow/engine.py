@@ -144,10 +144,11 @@ class Connection:
             raise SourceError(f"PostgreSQL at {self._place}: {error}") from error
         self._check_backend()
 
-    def copy(self, sql: str, items: str, path: str, options: str) -> dict[str, dict[str, str]]:
+    def copy(self, sql: str, items: str, path: str, options: str) -> tuple[int, dict[str, dict[str, str]]]:
         """Write `items` of the rows of a query into the Parquet file or pipe at `path`, with COPY's `options`.
 
-        Returns the statistics of each column by name, as text: min and max (missing without a value), null_count.
+        Returns the number of rows and the statistics of each column by name, as text: min and max (missing without a
+        value), null_count.
         Raises SourceError; also when nobody reads the pipe any more.
         """
         target = f"to {literal(path)} (format parquet, return_stats, use_tmp_file false, {options})"
@@ -157,7 +158,7 @@ class Connection:
         except duckdb.Error as error:
             raise SourceError(f"PostgreSQL at {self._place}: {error}") from error
         self._check_backend()
-        return {name[1:-1].replace('""', '"'): column for name, column in written[4].items()}
+        return int(written[1]), {name[1:-1].replace('""', '"'): column for name, column in written[4].items()}
 
     def _check_backend(self) -> None:
         """Raise SourceError unless the same server process still holds the same transaction.

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from headwater_tap import apart
-from headwater_tap.selection import Selection
+from headwater_tap.selection import ROWS_SENT, Selection
 
 from tap_postgres_arrow import publication
-from tap_postgres_arrow.boundary import Key
 from tap_postgres_arrow.changelog import ChangeLog, Wanted
 from tap_postgres_arrow.columns import Column
 from tap_postgres_arrow.log_position import DELETED_AT, LSN, LogPosition, position_from_state
@@ -169,6 +168,4 @@ class LogReading(Reading):
         # An empty table leaves no commit that could carry a position: it is read in full until it has rows.
         if rows > 0 or not self.is_complete:
             self._state.update(self._position.to_state())
-
-    def end(self, seen: Key | None) -> None:
-        """Nothing: the position in the log is where the run began."""
+        self._state[ROWS_SENT] = rows

@@ -1,37 +1,34 @@
-"""The tap's command: a run that sends bulk messages only, or discovery, without the SDK.
-
-Importing the SDK costs as much CPU as reading a million rows. What is not done here is left to its classes (tap.py,
-stream.py): records, stream maps, --about, --test, and telling what is wrong with a configuration. Both say the same
-messages (test_bulk.py), read through reading.py and hand over through bulk.py.
-"""
+"""The tap's command: one run over all selected tables, in one snapshot, in bulk or as records."""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headwater_tap.command import Output, parse, read_config, run
-from headwater_tap.selection import Selection
+from headwater_tap.command import Output, read_positions
+from headwater_tap.command import main as command
+from headwater_tap.marks import NOTES
+from headwater_tap.selection import Selection, withdrawn
 from headwater_tap.selection import selection as selected
 
-from tap_postgres_arrow import bulk, catalog, settings, share
+from tap_postgres_arrow import bulk, catalog, share
 from tap_postgres_arrow.log_reading import Followed
+from tap_postgres_arrow.progress import Resume
 from tap_postgres_arrow.reader import Reader
 from tap_postgres_arrow.reading import Reading, can_be_loaded
+from tap_postgres_arrow.settings import PROGRAM
 from tap_postgres_arrow.source import Source, Table
+from tap_postgres_arrow.table import collision, doubled
 
-NAME = "tap-postgres-arrow"
 
-
-class BulkRun:
+class Run:
     """One run over all selected tables, in one snapshot."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Connect. `config` is what `settings.for_bulk` returned."""
+        """Connect. `config` has its defaults."""
         self._config = config
         self._started = int(time.time())
         self._output = Output()
@@ -69,16 +66,24 @@ class BulkRun:
         entries = {entry["tap_stream_id"]: entry for entry in wanted["streams"]}
         bookmarks = {name: dict(bookmark) for name, bookmark in state.get("bookmarks", {}).items() if bookmark}
         for bookmark in bookmarks.values():
-            bookmark.pop("progress_markers", None)
+            withdrawn(bookmark)
         now = {"bookmarks": bookmarks}
         chosen: list[tuple[Reading, Selection]] = []
+        notes: dict[str, list[dict[str, str]]] = {}
         window = dt.timedelta(seconds=self._config["late_window_seconds"])
         tables = self.tables()
         found = {name: selected(entry) for name, entry in entries.items()}
         selections = {name: selection for name, selection in found.items() if selection is not None}
+        loaded = {**bookmarks, **self._positions}
         if self._followed is not None:
-            self._followed.prepare(self.source, tables, frozenset(selections), {**bookmarks, **self._positions})
+            self._followed.prepare(self.source, tables, frozenset(selections), loaded)
+        lost = doubled([each for each in tables if each.stream in selections], loaded)
         for table in tables:
+            if table in lost:
+                note = collision(table, lost[table])
+                logging.warning("%s. %s", note["message"], note["decision"])
+                notes.setdefault(lost[table].stream, []).append(note)
+                continue
             selection = selections.get(table.stream)
             if selection is None:
                 logging.info("Skipping deselected stream '%s'.", table.stream)
@@ -92,27 +97,44 @@ class BulkRun:
         # All are announced before the first is read: if the tap ends early, the target sees what never came.
         self._output.state(now)
         for reading, selection in chosen:
-            self._send(reading, selection, now)
+            self._send(reading, selection, now, notes.get(reading.table.stream, []))
 
-    def _send(self, reading: Reading, selection: Selection, state: dict[str, Any]) -> None:
+    def _send(
+        self, reading: Reading, selection: Selection, state: dict[str, Any], notes: Sequence[Mapping[str, str]]
+    ) -> None:
         name = reading.table.stream
         logging.info("Beginning sync of '%s' in %s mode", name, selection.method.lower())
-        self._announce(reading.table, selection)
+        self._announce(reading.table, selection, notes)
         if reading.is_complete and self._config["emit_activate_version_messages"]:
             self._output.write({"type": "ACTIVATE_VERSION", "stream": name, "version": self._started})
-        for layout, manifest in reading.complete(
-            lambda: bulk.hand_over(reading, self._config["batch_config"], self._config["readers"], self._share),
-            self._output.write,
-            lambda: self._output.state(state),
-        ):
-            self._output.write({"type": "BATCH", "stream": name, "encoding": {"format": layout}, "manifest": manifest})
+        asides = (self._output.write, lambda: self._output.state(state))
+        if (batches := self._config.get("batch_config")) is None:
+            for batch in reading.complete(reading.batches, *asides):
+                self._output.records(name, batch)
+        else:
+            readers, resume = self._config["readers"], self._resume(name)
+            for each in reading.complete(
+                lambda: bulk.hand_over(reading, batches, readers, self._share, resume), *asides
+            ):
+                self._output.batch(name, *each)
         self._output.state(state)
 
-    def _announce(self, table: Table, selection: Selection) -> None:
+    def _resume(self, stream: str) -> Resume | None:
+        """Return how the progress of a stream is kept: as a BATCH message without a file."""
+        if not self._config["resume"]:
+            return None
+
+        def tell(progress: Mapping[str, Any]) -> None:
+            encoding = {"format": "progress", **progress}
+            self._output.write({"type": "BATCH", "stream": stream, "encoding": encoding, "manifest": []})
+
+        return Resume(self._config["checkpoint_seconds"], self._config["piece_bytes"], tell)
+
+    def _announce(self, table: Table, selection: Selection, notes: Sequence[Mapping[str, str]]) -> None:
         message = {
             "type": "SCHEMA",
             "stream": table.stream,
-            "schema": selection.schema,
+            "schema": {**selection.schema, NOTES: notes} if notes else selection.schema,
             "key_properties": list(selection.key_properties),
         }
         if selection.replication_key is not None:
@@ -121,28 +143,18 @@ class BulkRun:
 
     @property
     def _positions(self) -> dict[str, dict[str, Any]]:
-        return settings.read_positions(self._config.get("positions_file"))
+        return read_positions(self._config.get("positions_file"))
 
 
-def work_of(config: Mapping[str, Any]) -> BulkRun | Reader:
-    """Return the run that a configuration, as `settings.for_bulk` returned it, asks for."""
+def work_of(config: Mapping[str, Any]) -> Run | Reader:
+    """Return the run that a configuration asks for; `config` has its defaults."""
     shared = share.Settings.of(config)
-    return Reader(config, shared) if shared is not None and shared.reads else BulkRun(config)
+    return Reader(config, shared) if shared is not None and shared.reads else Run(config)
 
 
 def main() -> None:
     """Run the tap."""
-    options = parse(sys.argv[1:])
-    config = None
-    if options is not None and options.config:
-        config = settings.for_bulk(read_config(options))
-    if options is None or config is None:
-        from tap_postgres_arrow.tap import TapPostgresArrow
-
-        TapPostgresArrow.cli()
-        return
-    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s | %(levelname)-8s | {NAME} | %(message)s")
-    run(work_of(config), options)
+    command(PROGRAM, work_of)
 
 
 if __name__ == "__main__":

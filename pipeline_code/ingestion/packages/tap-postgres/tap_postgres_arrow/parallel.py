@@ -1,4 +1,4 @@
-"""Pieces of a table, read side by side: each reader is a connection of its own, all in the run's one snapshot."""
+"""Reads the pieces of a table in parallel: each reader has its own connection, and all use the run's one snapshot."""
 
 from __future__ import annotations
 

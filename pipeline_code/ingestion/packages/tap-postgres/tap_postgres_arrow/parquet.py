@@ -1,7 +1,7 @@
-"""Rows as the engine itself writes them: Parquet, straight into the pipe that the target reads.
+"""Rows as DuckDB itself writes them: Parquet, straight into the pipe that the target reads.
 
-The engine does all the work, and no row is ever a Python or an Arrow object. What it reads wrongly is found in the
-statistics that it returns: infinity and times out of its range are extremes, NaN in a decimal is one of its zeros.
+DuckDB does all the work, and no row ever becomes a Python or an Arrow object. The statistics that it returns show what
+it reads wrongly: infinity and times outside its range are extremes, NaN in a decimal is one of its zeros.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from tap_postgres_arrow.blocks import Blocks
 from tap_postgres_arrow.boundary import Key, parse_key
 from tap_postgres_arrow.columns import TEMPORAL, Column, UnrepresentableValueError, quoted
 from tap_postgres_arrow.engine import Connection, literal
@@ -30,6 +31,8 @@ MOST_COLUMNS = 1_000
 _FIVE_DIGITS = re.compile(r"\d{5,}-")
 
 Statistics = Mapping[str, Mapping[str, str]]
+Written = tuple[int, Statistics]
+"""Number of rows, and the columns' statistics, see `judge`."""
 
 
 def is_possible(reading: Reading) -> bool:
@@ -56,14 +59,19 @@ def pieces(table: Table, condition: str | None, file_bytes: int, readers: int = 
     Every row is in exactly one: the places are divided without a gap. A read of changes is one piece; otherwise there
     are as many, or twice as many and so on, as there are readers.
     """
-    # Compressed and encoded, rows take about a quarter of their place in the source's blocks.
-    whole = condition is not None or not table.has_versions
-    count = 1 if whole else (table.block_bytes // (4 * file_bytes * readers) + 1) * readers
-    bounds = [table.depth * number // count for number in range(1, count)]
-    if not bounds:
+    if condition is not None or not table.has_versions:
         return [condition]
-    ends = [f" and ctid < '({end},0)'" for end in bounds]
-    return [f"ctid >= '({start},0)'{end}" for start, end in zip([0, *bounds], [*ends, ""], strict=True)]
+    found = Blocks(0, table.depth).divided(number_of_pieces(table, file_bytes, readers))
+    if len(found) == 1:
+        return [None]
+    return [each.condition(to_the_end=each is found[-1]) for each in found]
+
+
+def number_of_pieces(table: Table, file_bytes: int, readers: int, most_bytes: int | None = None) -> int:
+    """Return how many pieces a complete read has; none of them is of more than `most_bytes` of the table's blocks."""
+    # Compressed and encoded, rows take about a quarter of their place in the source's blocks.
+    size = 4 * file_bytes if most_bytes is None else min(4 * file_bytes, most_bytes)
+    return (table.block_bytes // (size * readers) + 1) * readers
 
 
 @dataclass(frozen=True)
@@ -91,8 +99,8 @@ class Statement:
         options = f"compression {layout['codec']}, compression_level {int(layout['level'])}, row_group_size {rows}"
         return cls(table.query(columns, condition), ", ".join(items), options)
 
-    def write(self, connection: Connection, path: Path) -> Statistics:
-        """Write the rows into the pipe at `path`; return the columns' statistics, see `judge`. Raises SourceError."""
+    def write(self, connection: Connection, path: Path) -> Written:
+        """Write the rows into the pipe at `path`; return their number and statistics. Raises SourceError."""
         return connection.copy(self.sql, self.items, str(path), self.options)
 
 

@@ -4,36 +4,47 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from tap_postgres_arrow import parquet
+from tap_postgres_arrow.blocks import Blocks, gaps
 from tap_postgres_arrow.boundary import Key
 from tap_postgres_arrow.parquet import Statement, Statistics
+from tap_postgres_arrow.progress import Progress
 from tap_postgres_arrow.reading import Reading
 from tap_postgres_arrow.share import POLL_SECONDS, Queue, Share
 
 
 @dataclass(frozen=True)
 class Piece:
-    """The rows that meet a condition, and how they are read. `number` tells shared pieces apart."""
+    """The rows that meet a condition, and how they are read. `number` tells shared pieces apart.
+
+    Once it is read, the target has all rows of `blocks`; None where nobody needs to know. `weight` is how much of the
+    table it is.
+    """
 
     condition: str | None
     statement: Statement
+    blocks: Blocks | None = None
+    weight: int = 1
     number: int = 0
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A piece that another pod has read: where its file is (None: there was no row), and the columns' statistics."""
+    """A piece that another pod has read: its file (None: there was no row), its rows, and the columns' statistics."""
 
     piece: Piece
     path: str | None
+    rows: int
     statistics: Statistics
 
 
 class Pieces(Protocol):
-    """What is left to read of a table."""
+    """What is left to read of a table; `weight` is that of all its pieces."""
+
+    weight: int
 
     def take(self, most: int) -> Sequence[Piece]:
         """Return up to `most` pieces to read now, none once all are read; may wait for other pods."""
@@ -42,7 +53,7 @@ class Pieces(Protocol):
         """Note that these are read."""
 
     def stored(self) -> Sequence[Stored]:
-        """Return what other pods have read, once all is read."""
+        """Return what other pods have read since this was asked before."""
 
     def end(self) -> None:
         """Have nobody read what is left."""
@@ -53,6 +64,7 @@ class Own:
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self._left = list(pieces)
+        self.weight = sum(piece.weight for piece in pieces)
 
     def take(self, most: int) -> Sequence[Piece]:
         """Return the next."""
@@ -81,6 +93,8 @@ class Shared:
             for number, piece in self._pieces.items()
         }
         self._first = list(works)[:own]
+        self.weight = sum(piece.weight for piece in pieces)
+        self._told: set[int] = set()
         queue.post(works, self._first)
 
     def take(self, most: int) -> Sequence[Piece]:
@@ -102,10 +116,13 @@ class Shared:
 
     def stored(self) -> Sequence[Stored]:
         """Return what the queue holds of others: of this run's own pieces there is no result."""
+        found = {
+            number: result for number, result in self._queue.results().items() if result and number not in self._told
+        }
+        self._told.update(found)
         return [
-            Stored(self._pieces[number], result["path"], result["statistics"])
-            for number, result in self._queue.results().items()
-            if result
+            Stored(self._pieces[number], result["path"], result["rows"], result["statistics"])
+            for number, result in found.items()
         ]
 
     def end(self) -> None:
@@ -113,24 +130,40 @@ class Shared:
         self._queue.clear()
 
 
-def divided(reading: Reading, wanted: Mapping[str, Any], readers: int, share: Share | None) -> Pieces:
+def divided(
+    reading: Reading, wanted: Mapping[str, Any], readers: int, share: Share | None, progress: Progress | None = None
+) -> Pieces:
     """Divide what is to be read among `readers` connections, as the target wants to have it, and the pods of `share`.
 
-    Where the target names no place, its table takes no files of others: then all is read here.
+    Where the target names no place, its table takes no files of others: then all is read here. What `progress` has
+    taken over of an earlier run is left out.
     """
     place = wanted.get("place") if share is not None else None
     others = 0 if share is None or place is None else share.settings.pods
-    conditions = parquet.pieces(reading.table, reading.condition, wanted["file_bytes"], readers + others)
-    statements = [Statement.of(reading, condition, wanted) for condition in conditions]
+    if progress is None:
+        conditions = parquet.pieces(reading.table, reading.condition, wanted["file_bytes"], readers + others)
+        pieces = [Piece(each, Statement.of(reading, each, wanted)) for each in conditions]
+    else:
+        pieces = _left(reading, wanted, readers + others, progress)
     if share is None or place is None:
-        return Own([Piece(*each) for each in zip(conditions, statements, strict=True)])
+        return Own(pieces)
     queue = share.begin(reading.source.seen())
-    numbers = share.numbers(len(conditions))
-    pieces = [Piece(*each) for each in zip(conditions, statements, numbers, strict=True)]
-    return Shared(queue, pieces, place, reading.table.stream, readers)
+    numbered = [replace(each, number=number) for each, number in zip(pieces, share.numbers(len(pieces)), strict=True)]
+    return Shared(queue, numbered, place, reading.table.stream, readers)
 
 
-def judged(reading: Reading, found: Iterable[tuple[Piece, Statistics]]) -> list[Key]:
-    """Return the greatest replication keys of what was read. UnrepresentableValueError where a value was changed."""
-    keys = [parquet.judge(reading, piece.condition, statistics) for piece, statistics in found]
-    return [key for key in keys if key is not None]
+def _left(reading: Reading, wanted: Mapping[str, Any], readers: int, progress: Progress) -> list[Piece]:
+    """Return what is left to read: blocks that are not read, and rows that were added to others."""
+    table = reading.table
+    count = parquet.number_of_pieces(table, wanted["file_bytes"], readers, progress.piece_bytes)
+    blocks = gaps(table.depth, progress.blocks, -(-table.depth // count))
+    left = [(each.condition(to_the_end=each is blocks[-1]), each, each.size) for each in blocks]
+    left += [(condition, each, 0) for each, condition in progress.added.items()]
+    return [
+        Piece(condition, Statement.of(reading, condition, wanted), each, weight) for condition, each, weight in left
+    ]
+
+
+def judged(reading: Reading, found: Iterable[tuple[Piece, Statistics]]) -> list[Key | None]:
+    """Return the greatest replication key of each piece. UnrepresentableValueError where a value was changed."""
+    return [parquet.judge(reading, piece.condition, statistics) for piece, statistics in found]

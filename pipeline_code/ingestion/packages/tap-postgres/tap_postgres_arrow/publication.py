@@ -1,4 +1,4 @@
-"""What a publication says of the tables: which of them can be followed, and with which columns."""
+"""What a publication says about the tables: which of them can be followed, and with which columns."""
 
 from __future__ import annotations
 

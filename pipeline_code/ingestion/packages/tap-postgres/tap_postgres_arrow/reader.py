@@ -23,7 +23,7 @@ class Reader:
     """Reads piece after piece. Its target stores them beside the table, and commits nothing."""
 
     def __init__(self, config: Mapping[str, Any], settings: Settings) -> None:
-        """Connect to nothing yet. `config` is what `settings.for_bulk` returned."""
+        """Connect to nothing yet. `config` is what `settings.PROGRAM.checked` returned."""
         self._config, self._settings = config, settings
         self._output = Output()
         self._queue: Queue | None = None
@@ -87,5 +87,5 @@ class Reader:
             )
             sys.stdout.flush()
             with handover.watched(path):
-                statistics = statement.write(connection, path)
-            return {"path": answer.read()["path"], "statistics": statistics}
+                rows, statistics = statement.write(connection, path)
+            return {"path": answer.read()["path"], "rows": rows, "statistics": statistics}

@@ -1,4 +1,4 @@
-"""One table on its way out: what is selected of it, from where it is read, and the state that follows."""
+"""Reads one table: which columns are selected, where the read starts, and the state that follows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from headwater_tap import apart as set_apart
-from headwater_tap.selection import INCREMENTAL, UNFINISHED, Selection
+from headwater_tap.selection import INCREMENTAL, ROWS_SENT, UNFINISHED, Selection
 
 from tap_postgres_arrow import boundary, unfit
 from tap_postgres_arrow.columns import Column, UnrepresentableValueError
@@ -164,19 +164,22 @@ class Reading:
 
         columns, key = self.columns, self.key_column
         seen: boundary.Key | None = None
+        rows = 0
         for batch in arrow.read(self.source, self.table, columns, self.condition):
             if batch.num_rows == 0:
                 continue
             if key is not None:
                 greatest = pc.max(batch.column(columns.index(key))).as_py()
                 seen = greatest if seen is None else max(seen, greatest) if greatest is not None else seen
+            rows += batch.num_rows
             yield batch
-        self.end(seen)
+        self.end(seen, rows)
 
-    def end(self, seen: boundary.Key | None) -> None:
-        """Advance the state after the last row: `seen` is the greatest replication key, None if there was none."""
+    def end(self, seen: boundary.Key | None, rows: int) -> None:
+        """Advance the state after the last of `rows`; `seen` is their greatest replication key, None without any."""
         bookmark, key = self._bookmark(), self.key_column
         self._state.pop("progress_markers", None)
+        self._state[ROWS_SENT] = rows
         if key is not None:
             following = boundary.advanced(bookmark, seen, self.source.snapshot, key)
             if following is not None:

@@ -1,4 +1,4 @@
-"""What a schema has: the tables that can be read, and what the role is not shown."""
+"""What a schema contains: the tables that can be read, and what the role is not allowed to see."""
 
 from __future__ import annotations
 

@@ -1,44 +1,73 @@
-"""The tap's settings: defaults, and whether a configuration needs nothing but them."""
+"""The tap's settings, as its command shows and checks them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from headwater_singer import Program, Setting
+from headwater_tap.command import BATCH_CONFIG, CAPABILITIES, POSITIONS_FILE, REPLACES
 
-from headwater_tap.command import FORMATS, is_bulk, read_positions
-
-__all__ = ["DEFAULTS", "FORMATS", "REQUIRED", "for_bulk", "read_positions"]
-
-REQUIRED = ("host", "database", "user", "password")
-DEFAULTS: Mapping[str, Any] = {
-    "port": 5432,
-    "sslmode": "prefer",
-    "schema": "public",
-    "replication_key": "updated_at",
-    "late_window_seconds": 86_400,
-    "emit_activate_version_messages": True,
-    "slot": "headwater",
-    "stream_prefix": "",
-    "readers": 2,
-}
-
-_TYPES: Mapping[str, type] = {name: type(default) for name, default in DEFAULTS.items()} | dict.fromkeys(
-    (*REQUIRED, "positions_file", "publication", "share", "share_database", "sslrootcert"), str
+PROGRAM = Program(
+    "tap-postgres-arrow",
+    "tap-headwater-postgres",
+    "Replicates the tables of one PostgreSQL schema, all read in one snapshot.",
+    CAPABILITIES,
+    (
+        Setting("host", str, "Server name or address.", required=True),
+        Setting("port", int, "Server port.", 5432),
+        Setting("database", str, "Database name.", required=True),
+        Setting("user", str, "Role; it needs SELECT only.", required=True),
+        Setting("password", str, "The role's password.", required=True, secret=True),
+        Setting("sslmode", str, "libpq's sslmode.", "prefer"),
+        Setting(
+            "sslrootcert",
+            str,
+            "PEM file of the authorities that verify-ca and verify-full ask; `system`: the public ones.",
+        ),
+        Setting("schema", str, "Schema whose tables are replicated.", "public"),
+        Setting(
+            "stream_prefix",
+            str,
+            "What the streams' names have before the tables': names of tables in the lake are unique.",
+            "",
+        ),
+        Setting(
+            "replication_key",
+            str,
+            "Column that changes with every change of a row. Tables without it are read in full.",
+            "updated_at",
+        ),
+        Setting(
+            "late_window_seconds",
+            int,
+            "How far behind the bookmark a row that commits late, or is dated late, is still looked for.",
+            86_400,
+        ),
+        Setting("publication", str, "Publication whose keyed tables are followed through the log, with deletes."),
+        Setting(
+            "slot",
+            str,
+            "Replication slot; the first run makes <slot>_<number>. The role needs REPLICATION.",
+            "headwater",
+        ),
+        Setting("readers", int, "How many connections read a large table side by side, into a file each.", 2, least=1),
+        Setting("resume", bool, "Keep the progress of a large complete read; go on from a run that died.", True),
+        Setting("checkpoint_seconds", int, "How much time passes at least before progress is kept again.", 60, least=0),
+        Setting(
+            "piece_bytes",
+            int,
+            "Most bytes of a table, as the source stores it, that are one piece of a complete read; progress is "
+            "kept of larger tables.",
+            1 << 30,
+            least=1,
+        ),
+        Setting("share", str, "Which pods read very large tables together, as JSON; headwater-ingest sets it."),
+        Setting(
+            "share_database",
+            str,
+            "URL of the PostgreSQL database through which these pods share the work.",
+            secret=True,
+        ),
+        BATCH_CONFIG,
+        REPLACES,
+        POSITIONS_FILE,
+    ),
 )
-
-
-def for_bulk(config: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a configuration with its defaults if it hands rows over in bulk and every setting is right.
-
-    None for anything else, errors included: the SDK's classes do the rest, and say what is wrong.
-    """
-    given = {name: value for name, value in config.items() if value is not None}
-    batches = given.pop("batch_config", None)
-    if not is_bulk(batches) or not all(name in given for name in REQUIRED):
-        return None
-    # bool is an int to Python: types are compared, not asked.
-    if any(name not in _TYPES or type(value) is not _TYPES[name] for name, value in given.items()):
-        return None
-    if given.get("readers", 1) < 1:
-        return None
-    return {**DEFAULTS, **given, "batch_config": batches}

@@ -1,8 +1,8 @@
-"""Pieces of a run's tables that other pods read, too: a work queue in the database where Meltano keeps its state.
+"""Pieces of a run's tables that other pods read too: a work queue in the database where Meltano keeps its state.
 
-The run that leads posts pieces, reads some itself, and adopts what the others have stored; they read until it ends.
-Who holds a piece has an advisory lock on it, and so has who leads: when a process or its machine dies, its session
-ends, and another reads the piece. Nothing is held in a transaction, so the database can go on cleaning up.
+The leading run posts pieces, reads some itself, and adopts what the other pods have stored; they read until it ends.
+A pod that holds a piece has an advisory lock on it, and so has the leading run. When a process or its machine dies, its
+session ends, and another pod reads the piece. No transaction stays open, so the database can continue to clean up.
 """
 
 from __future__ import annotations

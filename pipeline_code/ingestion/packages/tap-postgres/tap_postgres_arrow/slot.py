@@ -1,4 +1,4 @@
-"""The replication slot: found or made, and moved past what the lake has."""
+"""The replication slot: finds it or makes it, and moves it past what the lake has."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from tap_postgres_arrow.columns import Column, quoted
@@ -85,6 +86,29 @@ class Table:
                 f"it in the source, or deselect it: - '!{self.stream}.{own}' below `select`"
             )
         return None
+
+
+def doubled(tables: Iterable[Table], known: Container[str]) -> dict[Table, Table]:
+    """Return the tables that would be one with another in the lake, and which that is. `known` are streams loaded
+    before: they stay what they are; of new ones that which is called as the lake's table.
+    """
+    from headwater_contracts import table_name
+
+    owners: dict[str, Table] = {}
+    lost = {}
+    names = {each: table_name(each.stream) for each in tables}
+    for table, name in sorted(names.items(), key=lambda each: (each[0].stream not in known, each[0].stream != each[1])):
+        if (owner := owners.setdefault(name, table)) is not table:
+            lost[table] = owner
+    return lost
+
+
+def collision(table: Table, owner: Table) -> dict[str, str]:
+    """Return what is said of a table that would be one with `owner` in the lake, and the way out."""
+    return {
+        "message": f"{table.relation} is left out: in the lake it would be the table that {owner.relation} is",
+        "decision": f"Rename one of them in the source, or deselect one: - '!{table.stream}.*' below `select`",
+    }
 
 
 def alias(number: int) -> str:

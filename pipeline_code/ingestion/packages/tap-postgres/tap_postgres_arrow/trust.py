@@ -1,4 +1,4 @@
-"""Whom a server's certificate has to come from, where `sslmode` asks for it (verify-ca, verify-full)."""
+"""Which authority must have signed a server's certificate, if `sslmode` asks for it (verify-ca, verify-full)."""
 
 from __future__ import annotations
 

@@ -1,13 +1,15 @@
-"""Rows with a value that the lake's exact types cannot hold: found by PostgreSQL, sent apart as text.
+"""Rows with a value that the lake's exact types cannot hold: found by PostgreSQL, sent separately as text.
 
-No value is looked at one by one in a normal run. Where a read meets one that does not fit, the table is read again
-without the rows that these conditions find, and they follow as records of the stream `quarantine`.
+A normal run does not check each value. If a read meets a value that does not fit, the table is read again without the
+rows that these conditions find, and these rows follow as records of the stream `quarantine`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+from headwater_tap import apart
 
 from tap_postgres_arrow.columns import Column, UnrepresentableValueError, quoted
 from tap_postgres_arrow.engine import UNCHECKED
@@ -69,9 +71,7 @@ def records(source: Source, table: Table, columns: Sequence[Column], among: str 
         )
     for number, key, row, value in rows:
         column, _, reason = misfits[number]
-        yield {
-            "stream": table.stream, "key": key, "column": column.name, "reason": reason, "value": value, "row": row,
-        }  # fmt: skip
+        yield apart.record(table.stream, key, row, column=column.name, reason=reason, value=value)
 
 
 def _read(

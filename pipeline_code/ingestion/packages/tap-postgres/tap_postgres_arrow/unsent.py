@@ -1,4 +1,4 @@
-"""Values that the log does not repeat: large ones (TOAST) that an update left alone, and generated columns."""
+"""Values that the log does not repeat: large ones (TOAST) that an update did not change, and generated columns."""
 
 from __future__ import annotations
 

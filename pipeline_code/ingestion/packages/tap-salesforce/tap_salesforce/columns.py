@@ -1,4 +1,4 @@
-"""Fields of an object as `describe` tells them: their Singer schema, and their values in exact types."""
+"""Fields of an object, from `describe`: their Singer schema, and their values in exact types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a query: page by page, or through a query job of Bulk API 2.0. Complete and each once, or an error."""
+"""Rows of a query: page by page, or through a query job of Bulk API 2.0. Each row exactly once, or an error."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Which changes a run reads, so that none is lost and none is sent twice.
 
-`SystemModstamp` has whole seconds, is set when a record is saved, and shows when the transaction commits, which may be
-minutes later. A run therefore reads [start, end): `end` lies a little behind the service's clock, so that a second
-that has begun is over; `start` lies an overlap before the last run's end, so that what committed late is found. What
-the last run had sent of the overlap is in its bookmark and is not sent again.
+`SystemModstamp` has whole seconds. It is set when a record is saved, but is visible only when the transaction commits,
+which may be minutes later. So a run reads [start, end). `end` is a little behind the service's clock, so that the last
+second is complete. `start` is an overlap before the last run's end, so that late commits are found. The bookmark has
+what the last run sent from the overlap; this is not sent again.
 """
 
 from __future__ import annotations

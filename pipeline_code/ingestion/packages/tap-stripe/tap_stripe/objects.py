@@ -1,7 +1,7 @@
-"""The objects that are replicated: their columns, and which events tell that one has changed.
+"""The objects that are replicated: their columns, and which events say that an object has changed.
 
-Columns are those of API version 2026-08-26.dahlia, in its own names; what is nested is JSON text. A type with `!` is
-never null.
+Columns are those of API version 2026-08-26.dahlia, with the API's names; nested values are JSON text. A type with `!`
+is never null.
 """
 
 from __future__ import annotations

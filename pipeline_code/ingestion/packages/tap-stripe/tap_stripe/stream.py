@@ -1,8 +1,9 @@
 """One kind of object as a Singer stream.
 
-A run reads the objects made since the last one, and those that events say have changed since; both up to the same
-moment, where the next run begins. It looks an overlap further back for what the API has shown late; what was sent of
-that is in the bookmark. Objects come as they are when they are read, one version of each a run.
+A run reads the objects made since the last run, and the objects that events have named since then. Both go up to the
+same moment, where the next run begins. A run also reads an overlap before its start, for what the API has shown late;
+the bookmark knows what was already sent of it. Objects are sent as they are when they are read, one version of each
+per run.
 """
 
 from __future__ import annotations

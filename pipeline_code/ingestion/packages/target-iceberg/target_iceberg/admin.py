@@ -10,7 +10,6 @@ target-iceberg-tables replay STREAM        rows of the quarantine once more, tho
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,6 +25,7 @@ from pyiceberg.table import Table
 from target_iceberg.commit.publish import complete, note_rollback
 from target_iceberg.files.orphans import orphans
 from target_iceberg.lake import connect
+from target_iceberg.rows.values import json_text
 from target_iceberg.state.position import read_position
 
 PARALLEL_REQUESTS = 8
@@ -77,7 +77,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     asking = commands.add_parser("positions", help="where each stream stands, as JSON")
     asking.add_argument("streams", nargs="*", help="all if none is given")
-    cleaning = commands.add_parser("orphans", help="data files of failed loads")
+    cleaning = commands.add_parser("orphans", help="data files of failed loads, and what else died midway")
     cleaning.add_argument("--delete", action="store_true", help="delete them")
     writing = commands.add_parser("contract", help="a contract that agrees with the stream's table, as YAML")
     writing.add_argument("stream")
@@ -86,7 +86,7 @@ def main() -> None:
     options = parser.parse_args()
     lake = connect(options.catalog)
     if options.command == "positions":
-        json.dump(positions(lake, options.namespace, options.streams), sys.stdout)
+        sys.stdout.write(json_text(positions(lake, options.namespace, options.streams)))
         return
     if options.command == "contract":
         from headwater_contracts.render import render
@@ -105,8 +105,12 @@ def main() -> None:
         contract = contract_of(os.environ.get(ROOT_VARIABLE), options.stream)
         print(f"{options.stream}: {replay(lake, options.namespace, options.stream, contract.deletes)}")
         return
+    from target_iceberg.quarantine.replay import finish
+
     for table in tables(lake, options.namespace):
         note_rollback(table)
+        if options.delete:
+            finish(lake, options.namespace, table)
         for location in orphans(table):
             print(location, flush=True)
             if options.delete:

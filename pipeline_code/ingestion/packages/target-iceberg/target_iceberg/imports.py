@@ -1,4 +1,4 @@
-"""Imports of others that a run hardly ever needs: put off until their first use."""
+"""Imports of third-party modules that a run hardly ever needs: delayed until their first use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 RARE = frozenset({"strictyaml", "pyiceberg.expressions.parser"})
-"""Of pyiceberg: its configuration file's parser, and the parser of filters that are written as text. 0.2 CPU-s."""
+"""Of pyiceberg: its configuration file's parser, and the parser of filters that are written as text.
+
+A load of one record (`target-iceberg < FILE`, 8 pairs in turn, busy machine): 2.37 CPU-s, and 2.62 with this empty.
+"""
 
 
 class _Rarely:

@@ -1,7 +1,7 @@
-"""What becomes of freed memory: it is given back to the system, or kept to be used again.
+"""What happens to freed memory: it is returned to the system, or kept to be used again.
 
-Given back, it makes the target smaller by 40 of 170 MB while Parquet passes through. On the Arrow path that would cost
-a fifth more CPU, as encoders ask for the same blocks again and again: there it is kept.
+While Parquet passes through, memory is returned: this makes the target smaller by 40 of 170 MB. On the Arrow path that
+would cost a fifth more CPU, because encoders need the same blocks again and again: there memory is kept.
 """
 
 from __future__ import annotations

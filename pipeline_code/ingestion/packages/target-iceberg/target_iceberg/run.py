@@ -1,8 +1,4 @@
-"""A run of the target over all its streams, from their first message to their publication.
-
-Free of the Singer SDK, whose import costs as much CPU as moving a million rows: main.py and the SDK's classes
-(target.py, sink.py) both hand their messages to it.
-"""
+"""A run of the target over all its streams, from their first message to their publication."""
 
 from __future__ import annotations
 
@@ -19,14 +15,15 @@ from target_iceberg.commit.load import Load
 from target_iceberg.commit.publish import together
 from target_iceberg.commit.tables import planned_table
 from target_iceberg.files.partitioning import Arrangement
-from target_iceberg.messages.bookmarks import announced, announces, attempt, bookmark_of, set_bookmark
+from target_iceberg.messages.bookmarks import announced, announces, attempt, bookmark_of, rows_sent, set_bookmark
 from target_iceberg.quarantine import rejected as quarantine
 from target_iceberg.quarantine.rejected import Rejected
 from target_iceberg.rows.contract import contract_of
 from target_iceberg.rows.drift import Plan
-from target_iceberg.rows.findings import DriftError, Finding, of_failure
-from target_iceberg.rows.intake import Intake, Refusal
+from target_iceberg.rows.findings import Finding, of_failure
+from target_iceberg.rows.intake import Intake
 from target_iceberg.rows.mode import WriteMode
+from target_iceberg.rows.refusal import Refusal
 from target_iceberg.settings import Settings
 from target_iceberg.state import open_findings
 from target_iceberg.state.position import settled
@@ -67,7 +64,7 @@ class Run:
                 contract = contract_of(self.settings.contracts, stream)
                 self._check_alone(stream, contract)
             planned = planned_table(self.catalog, self.settings.namespace, contract, schema, keys)
-        except (ContractError, DriftError) as error:
+        except ValueError as error:  # ContractError, DriftError, or columns that no table can have
             if isinstance(known, Intake):
                 self._loads.pop(stream).discard()
             self._intakes[stream] = Refusal(contract, error)
@@ -112,19 +109,22 @@ class Run:
         """Note that a message with a stream's data has come."""
         self._open_streams.add(stream)
 
-    def take_state(self, state: dict[str, Any], before_restart: Callable[[str], None] = lambda _stream: None) -> None:
+    def take_state(self, state: dict[str, Any]) -> list[str]:
         """Take a STATE message. The state is kept, and changed where a stream turns out not to stand where it says.
 
-        A stream whose tap reads it again from the beginning, in the same run, loses the rows that it has sent so far;
-        `before_restart` is called with its name before.
+        A stream whose tap reads it again from the beginning, in the same run, loses the rows that it has sent so far.
+        Returns the names of such streams.
         """
         self.state = state
         self._open_streams.clear()
+        restarted = []
         for stream, intake in self._intakes.items():
+            intake.expected = rows_sent(bookmark_of(state, stream))
             if (number := attempt(bookmark_of(state, stream))) > self._attempts.get(stream, 1):
                 self._attempts[stream] = number
-                before_restart(stream)
                 intake.restart()
+                restarted.append(stream)
+        return restarted
 
     def set_aside(self, record: Mapping[str, Any]) -> None:
         """Take a row that a tap could not send, a record of the stream `quarantine`."""
@@ -219,7 +219,8 @@ class Run:
 
     def _report(self, stream: str, load: Load) -> None:
         result, intake = load.result(), self._intakes[stream]
-        if not load.done and announces(self._bookmarks[stream]) and (stands := load.position()) is not None:
+        stands = load.position() if not load.done and announces(self._bookmarks[stream]) else None
+        if stands is not None and stands != bookmark_of(self.state, stream):
             # Nothing was committed: the next run begins where the table stands.
             set_bookmark(self.state, stream, stands)
         rejected = len(intake.rejected) if isinstance(intake, Intake) else 0

@@ -1,4 +1,4 @@
-"""The raw change logs of the lake: a run of Meltano in a Kubernetes Job for each source, an asset for each stream."""
+"""The raw change logs of the lake: one Meltano run in a Kubernetes Job for each source, one asset for each stream."""
 
 import secrets
 from collections.abc import Iterator
@@ -11,9 +11,11 @@ from headwater_dagster.defs.ingestion.readers import Readers
 from headwater_dagster.defs.ingestion.resources import IngestionJobs
 from headwater_dagster.defs.ingestion.streams import RAW_GROUP, raw_key, source_key, sources
 from headwater_dagster.jobs.manifest import job_manifest
-from headwater_dagster.jobs.run import JobFailed, Patience, clear_the_way, run_job
+from headwater_dagster.jobs.run import JobFailed, Patience, clear_the_way, follow_job, left_over
 
-RUN_LABEL, SOURCE_LABEL = "headwater/run-id", "headwater/source"
+RUN_LABEL, ROOT_LABEL, SOURCE_LABEL = "headwater/run-id", "headwater/root-run-id", "headwater/source"
+NEEDS_A_PERSON = 65
+"""Exit status of headwater-ingest where a contract refuses the data, or a stream is not there (its module `main`)."""
 CONTRACT_CHECK = "contract"
 """Asset check that headwater-ingest reports for each stream; docs/contracts.md lists what it finds."""
 KEPT = {
@@ -86,7 +88,9 @@ def replicate(
     selected = [stream for stream in source.streams if raw_key(stream.table) in context.selected_asset_keys]
     streams = ",".join(stream.stream for stream in selected)
     api, patience = ingestion.api(), Patience()
-    labels = {RUN_LABEL: context.run.run_id, SOURCE_LABEL: source.name}
+    run = {RUN_LABEL: context.run.run_id}
+    attempts = {ROOT_LABEL: context.run.root_run_id or context.run.run_id, SOURCE_LABEL: source.name}
+    arguments = ["--tap", source.tap, "--streams", streams]
     cron_job = api.cron_job(ingestion.cron_job)
     if cron_job is None:
         raise dg.Failure(
@@ -94,29 +98,41 @@ def replicate(
             allow_retries=False,
         )
     name = f"{ingestion.cron_job}-{source.name.replace('_', '-')}-{context.run.run_id[:8]}-{secrets.token_hex(2)}"
-    readers = Readers(api, cron_job, name=f"{name}-readers", tap=source.tap, labels=labels, say=context.log.info)
-    reader = LogLineMessageReader(readers.start)
+    left = left_over(api, attempts, run, arguments)
     try:
-        clear_the_way(api, rivals(ingestion.cron_job, source), labels, context.log.info, patience)
+        clear_the_way(api, rivals(ingestion.cron_job, source), attempts, context.log.info, patience, spared=left)
+    except JobFailed as error:
+        raise dg.Failure(str(error), metadata={"streams": streams}) from error
+    readers = Readers(
+        api, cron_job, name=f"{name}-readers", tap=source.tap, labels=run | attempts, say=context.log.info
+    )
+    reader = LogLineMessageReader(readers.start, context.log.info)
+    try:
         with (
             readers,
             dg.open_pipes_session(
                 context=context, context_injector=dg.PipesEnvContextInjector(), message_reader=reader
             ) as session,
         ):
-            manifest = job_manifest(
-                cron_job,
-                name=name,
-                arguments=["--tap", source.tap, "--streams", streams],
-                environment=session.get_bootstrap_env_vars(),
-                labels=labels,
-            )
+            if left is None:
+                environment = session.get_bootstrap_env_vars()
+                api.create_job(
+                    job_manifest(
+                        cron_job, name=name, arguments=arguments, environment=environment, labels=run | attempts
+                    )
+                )
+            else:
+                name = left
+                context.log.info(f"an earlier attempt has left Job {name}: its log is read from the beginning")
             context.log.info(f"Job {api.namespace}/{name}; its log: kubectl logs -n {api.namespace} -f job/{name}")
-            run_job(api, manifest, reader.take, patience)
+            follow_job(api, name, reader.take, patience, lambda: is_cancelled(context))
     except JobFailed as error:
         # What the contracts say of the streams that failed is the best explanation there is.
         yield from reported(context, session)[1]
-        raise dg.Failure(str(error), metadata={"job": name, "streams": streams}) from error
+        failure = dg.Failure(
+            str(error), metadata={"job": name, "streams": streams}, allow_retries=error.code != NEEDS_A_PERSON
+        )
+        raise failure from error
     results, checks = reported(context, session)
     missing = {raw_key(stream.table) for stream in selected} - {result.asset_key for result in results}
     if missing:
@@ -124,6 +140,12 @@ def replicate(
         raise dg.Failure(f"Job {api.namespace}/{name} ended well but did not report {names}")
     yield from results
     yield from checks
+
+
+def is_cancelled(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> bool:
+    """Whether a person ended the run; a run's pod that has to go is interrupted in the same way."""
+    run = context.instance.get_run_by_id(context.run_id)
+    return run is not None and run.status in {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}
 
 
 def rivals(cron_job: str, source: Source) -> str:

@@ -1,4 +1,4 @@
-"""What must hold of the raw streams before dbt reads them."""
+"""Checks that the raw streams must pass before dbt reads them."""
 
 from collections.abc import Iterator
 
@@ -14,9 +14,13 @@ SHOP = "shop"
 
 
 def rows_statement(streams: list[str]) -> str:
-    """Return a query for name, rows and newest load of each stream; Trino counts from the files' metadata."""
+    """Return a query for name, one row at most, rows in files and newest load of each stream.
+
+    Only the first row is read. The rest is in the table's metadata: counted, 22 million rows took 16 seconds.
+    """
     return "\nunion all\n".join(
-        f"select '{stream}', count(*), cast(max(_loaded_at) as varchar) from raw.{stream}"  # noqa: S608 - our names
+        f"select '{stream}', (select count(*) from (select 1 from raw.{stream} limit 1) as first),"  # noqa: S608
+        f' sum(record_count), cast(max(data._loaded_at.max) as varchar) from raw."{stream}$partitions"'
         for stream in streams
     )
 
@@ -43,16 +47,17 @@ def check_of(source: Source) -> dg.AssetChecksDefinition:
         retry_policy=dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL),
     )
     def streams_have_rows(context: dg.AssetCheckExecutionContext, lake: Lake) -> Iterator[dg.AssetCheckResult]:
-        """Count the rows of the selected streams in one query."""
+        """Look for rows of the selected streams in one query."""
         selected = {key.asset_key for key in context.selected_asset_check_keys}
         wanted = [table for table in tables if raw_key(table) in selected]
-        for table, rows, loaded_at in lake.query(rows_statement(wanted)):
+        for table, found, rows, loaded_at in lake.query(rows_statement(wanted)):
             yield dg.AssetCheckResult(
-                passed=rows > 0,
+                passed=found > 0,
                 asset_key=raw_key(table),
                 check_name=CHECK,
                 severity=dg.AssetCheckSeverity.ERROR if strict else dg.AssetCheckSeverity.WARN,
-                metadata={"rows": rows, "newest_load": loaded_at if loaded_at is not None else "never"},
+                # Files keep the older versions of merged rows until they are compacted.
+                metadata={"rows_in_files": rows or 0, "newest_load": loaded_at if loaded_at is not None else "never"},
             )
 
     return streams_have_rows

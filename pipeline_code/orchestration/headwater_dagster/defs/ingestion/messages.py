@@ -1,4 +1,4 @@
-"""Reads Dagster Pipes messages out of the lines of a pod's log."""
+"""Reads Dagster Pipes messages from the lines of a pod's log."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -12,10 +12,10 @@ from dagster_pipes import PIPES_PROTOCOL_VERSION_FIELD, PipesDefaultMessageWrite
 class LogLineMessageReader(dg.PipesMessageReader):
     """Takes each line of the log by `take`; what is no message goes to standard output."""
 
-    def __init__(self, wants: Callable[[Mapping[str, Any]], None]) -> None:
-        """`wants` gets the share and the number of `pods` that the run asks for to read with it."""
+    def __init__(self, wants: Callable[[Mapping[str, Any]], None], say: Callable[[str], None]) -> None:
+        """`wants` gets the share and the number of `pods` that the run asks for to read with it; `say` its progress."""
         self._handler: dg.PipesMessageHandler | None = None
-        self._wants = wants
+        self._wants, self._say = wants, say
 
     @contextmanager
     def read_messages(self, handler: dg.PipesMessageHandler) -> Iterator[dict[str, Any]]:
@@ -36,6 +36,8 @@ class LogLineMessageReader(dg.PipesMessageReader):
         match message:
             case {"params": {"payload": {"headwater/readers": {"share": str(), "pods": int()} as wanted}}}:
                 self._wants(wanted)
+            case {"params": {"payload": {"headwater/progress": str(progress)}}}:
+                self._say(progress)
         return False
 
     def no_messages_debug_text(self) -> str:

@@ -1,11 +1,12 @@
-"""The pods that read very large tables together with a run: a Job beside its own, made when it asks for them."""
+"""The pods that read very large tables together with a run: an additional Job, made when the run asks for it."""
 
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
-from headwater_dagster.jobs.api import JobApi
+from headwater_dagster.jobs.api import JobApi, has_ended
 from headwater_dagster.jobs.manifest import Manifest, job_manifest
+from headwater_dagster.jobs.run import selector
 
 LEAVING_SECONDS = 10
 """How long pods may take to notice that the run has ended, before they are deleted with their logs."""
@@ -59,10 +60,10 @@ class Readers:
         """End what is left of them: a pod that no node has taken would else keep the next run waiting."""
         if not self._started:
             return
-        selector = ",".join(f"{name}={value}" for name, value in self._labels.items())
+        ours = selector(self._labels)
         until = time.monotonic() + (LEAVING_SECONDS if kind is None else 0)
         while time.monotonic() < until:
-            if self._name not in {job["metadata"]["name"] for job in self._api.active_jobs(selector)}:
+            if self._name not in {job["metadata"]["name"] for job in self._api.jobs(ours) if not has_ended(job)}:
                 return
             time.sleep(POLL_SECONDS)
         self._api.delete_job(self._name)

@@ -1,4 +1,4 @@
-"""What keeps tables small and quick to read: compaction, expiry of old snapshots, removal of orphaned files."""
+"""Keeps tables small and quick to read: compaction, expiry of old snapshots, removal of orphaned files."""
 
 import dagster as dg
 

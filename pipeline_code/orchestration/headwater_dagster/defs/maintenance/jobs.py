@@ -9,9 +9,10 @@ from typing import Any
 
 import dagster as dg
 
+from headwater_dagster.defs.ingestion.assets import is_cancelled
 from headwater_dagster.defs.ingestion.resources import IngestionJobs, Lake
 from headwater_dagster.jobs.manifest import job_manifest
-from headwater_dagster.jobs.run import JobFailed, Patience, run_job
+from headwater_dagster.jobs.run import JobFailed, Patience, follow_job
 from headwater_dagster.maintenance import BUILT, LOADED, Limits, maintain, need, statements, tables
 
 SECONDS_AFTER_A_CONFLICT = 15
@@ -98,7 +99,8 @@ def delete_orphaned_files(context: dg.OpExecutionContext, ingestion: IngestionJo
     manifest = job_manifest(cron_job, name=name, arguments=ORPHANS[1:], environment={}, labels=labels)
     manifest["spec"]["template"]["spec"]["containers"][0]["command"] = list(ORPHANS[:1])
     try:
-        run_job(api, manifest, take, Patience())
+        api.create_job(manifest)
+        follow_job(api, name, take, Patience(), lambda: is_cancelled(context))
     except JobFailed as error:
         raise dg.Failure(str(error), metadata={"job": name}) from error
     return dg.Output(None, metadata={"deleted": len([line for line in lines if "/load-" in line])})

@@ -1,4 +1,4 @@
-"""When the lake is maintained by itself: on by default, and a table that needs nothing is left alone."""
+"""The schedules of maintenance: on by default; a table that needs nothing is not changed."""
 
 import dagster as dg
 

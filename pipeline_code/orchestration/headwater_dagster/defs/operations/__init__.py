@@ -1,4 +1,4 @@
-"""What the platform tells its operators, where the stack has somebody who listens."""
+"""What the platform reports to its operators, if the stack has monitoring."""
 
 import os
 

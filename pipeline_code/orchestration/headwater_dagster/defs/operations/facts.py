@@ -1,4 +1,4 @@
-"""The pipeline's facts, read from what Dagster has written down; no query runs for them."""
+"""Facts about the pipeline, read from Dagster's records; this runs no query."""
 
 import datetime as dt
 import json

@@ -1,4 +1,4 @@
-"""Tells CloudWatch every few minutes how the pipeline is. Its silence is an alarm of its own."""
+"""Reports the state of the pipeline to CloudWatch every few minutes. If the reports stop, that is an alarm too."""
 
 import datetime as dt
 import os

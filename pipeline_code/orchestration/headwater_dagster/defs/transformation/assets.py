@@ -1,5 +1,6 @@
-"""The dbt project as assets: one a model, its tests as checks."""
+"""The dbt project as assets: one for each model, with its tests as checks."""
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from headwater_dagster.dbt_groups import Group
 from headwater_dagster.dbt_results import read_failure
 from headwater_dagster.defs.ingestion.resources import Lake
-from headwater_dagster.defs.ingestion.streams import connected
-from headwater_dagster.defs.transformation import project, records
+from headwater_dagster.defs.pipeline.jobs import PIPELINE_TAG
+from headwater_dagster.defs.transformation import project, records, unchanged
 
 FULL_REFRESH = "headwater/full-refresh"
 """Tag of a run that makes every table anew: with the value true."""
@@ -40,9 +41,29 @@ def models_of(group: Group) -> dg.AssetsDefinition:
     )
     def build(context: dg.AssetExecutionContext, dbt: DbtCliResource, lake: Lake) -> Iterator[Any]:
         """Build the selected models in dependency order, each followed by its tests."""
+        state = state_of_pipeline(context, lake, group)
+        if state is not None and state == unchanged.last_built(context.instance, unchanged.anchor(context.assets_def)):
+            context.log.info(f"not built: nothing that {group.name} reads has changed since it was built")
+            yield from unchanged.results(context.assets_def, state)
+            records.record_loads(context, lake)
+            return
         yield from built(context, dbt, lake)
+        if state is not None:
+            unchanged.remember(context, unchanged.state_after(lake, group, state))
 
     return build
+
+
+def state_of_pipeline(context: dg.AssetExecutionContext, lake: Lake, group: Group) -> unchanged.State | None:
+    """Return what the group would be made of; None where it is built in any case.
+
+    That is a run that makes everything anew, and whatever a person chose in Dagster's page.
+    """
+    tags = context.run.tags
+    if PIPELINE_TAG not in tags or tags.get(FULL_REFRESH) == "true" or not is_whole(context.assets_def):
+        return None
+    manifest, now = project.project().manifest_path, dt.datetime.now(dt.UTC)
+    return unchanged.state_before(lake, group, manifest, now, context.log.info)
 
 
 def built(context: dg.AssetExecutionContext, dbt: DbtCliResource, lake: Lake) -> Iterator[Any]:
@@ -70,8 +91,8 @@ def built(context: dg.AssetExecutionContext, dbt: DbtCliResource, lake: Lake) ->
         if results_written(folder):
             found = invocation.get_artifact("run_results.json")
             tests = records.outcome_statements(found, invocation.manifest["nodes"])
-            loads = records.load_statements(records.last_loads(context.instance, connected()))
-            records.record(lake.query, (*tests, *loads), context.log.warning)
+            records.record(lake.query, tests, context.log.warning)
+            records.record_loads(context, lake)
 
 
 def is_whole(assets: dg.AssetsDefinition) -> bool:

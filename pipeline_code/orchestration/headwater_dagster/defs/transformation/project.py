@@ -1,32 +1,15 @@
 """Where the dbt project, its manifest and the dbt command are; all of it is made when the image is built."""
 
 import os
-import sys
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from dagster_dbt import DbtCliResource, DbtProject
-from packaging.version import Version
+from dagster_dbt import DbtProject
+
+from headwater_dagster.dbt_command.resource import CLIENT, PreloadedDbt
 
 PROJECT_FOLDER = Path(os.environ.get("DBT_PROJECT_DIR", "/opt/transformation"))
 # The image is read-only: artifacts of a run go where a run can write.
 SCRATCH = Path("/tmp/dbt")  # noqa: S108 - the pod's own
-
-
-class BuiltInDbt(DbtCliResource):
-    """dbt as installed beside Dagster. It skips two things that cost a run 6 CPU-s and give it nothing.
-
-    `dbt --version` (a process, which also asks the internet for newer versions), and a second adapter within Dagster's
-    process, which only serves row counts and column metadata fetched by dagster-dbt.
-    """
-
-    @property
-    def _cli_version(self) -> Version:
-        return Version(metadata.version("dbt-core"))
-
-    def _initialize_dbt_core_adapter(self, args: Any) -> Any:  # noqa: ARG002
-        return None
 
 
 def project() -> DbtProject:
@@ -34,12 +17,11 @@ def project() -> DbtProject:
     return DbtProject(project_dir=PROJECT_FOLDER, profiles_dir=PROJECT_FOLDER)
 
 
-def resource() -> BuiltInDbt:
+def resource() -> PreloadedDbt:
     """Return the dbt command of this Python environment."""
-    executable = Path(sys.executable).with_name("dbt")
-    return BuiltInDbt(
+    return PreloadedDbt(
         project_dir=os.fspath(PROJECT_FOLDER),
         profiles_dir=os.fspath(PROJECT_FOLDER),
-        dbt_executable=os.fspath(executable),
+        dbt_executable=os.fspath(CLIENT),
         global_config_flags=["--no-use-colors"],
     )

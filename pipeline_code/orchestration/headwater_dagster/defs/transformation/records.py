@@ -1,7 +1,4 @@
-"""What Dagster writes down beside the marts: outcomes of tests, and when each stream was read.
-
-A record is about a build and never part of it: what can't be written is logged, and the build is as good as it was.
-"""
+"""What Dagster records beside the marts: results of tests, and when each stream was read."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,11 +8,15 @@ from typing import Any
 import dagster as dg
 from headwater_contracts import Source
 
-from headwater_dagster.defs.ingestion.streams import raw_key
+from headwater_dagster.defs.ingestion.resources import Lake
+from headwater_dagster.defs.ingestion.streams import connected, raw_key
 
 SCHEMA = "marts"
 TEST_RESULTS, STREAM_LOADS = f"{SCHEMA}.test_results", f"{SCHEMA}.stream_loads"
 """Tables that dbt makes at the start of each build (transformation/macros/logs.sql)."""
+
+_recorded: dict[str, tuple[str, ...]] = {}
+"""Table → the statements that this process ran for it last."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,14 @@ def outcome_statements(run_results: Mapping[str, Any], nodes: Mapping[str, Any])
             f" {text(result['status'])}, {number(result.get('failures'))})"
         )
     return (f"insert into {TEST_RESULTS} values {', '.join(rows)}",) if rows else ()  # noqa: S608
+
+
+def record_loads(context: dg.AssetExecutionContext, lake: Lake) -> None:
+    """Bring the table of loads up to date, unless this process has just done it: each step of a run asks for it."""
+    statements = load_statements(last_loads(context.instance, connected()))
+    if statements != _recorded.get(STREAM_LOADS):
+        record(lake.query, statements, context.log.warning)
+        _recorded[STREAM_LOADS] = statements
 
 
 def record(query: Callable[[str], Any], statements: Iterable[str], warn: Callable[[str], None]) -> None:

@@ -1,4 +1,4 @@
-"""What a merge changes beside the rows that it adds: older rows of its keys, and rows that are gone from the source."""
+"""What a merge changes apart from adding rows: older rows of its keys, and rows that the source deleted."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """All tables of a run, or none: snapshots are staged first, then made current one by one.
 
-A catalog commits one table at a time. So a run first commits every table's snapshot without making it current: readers
-see nothing of it. Each of them names the run's anchor, the table that is staged first and published first. Publishing
-the anchor decides: a run whose anchor is published is completed by whoever comes next, any other is dropped, the
-anchor's snapshot before the rest. Both are commits on condition that the anchor's current snapshot has not changed,
-so that two runs can't decide differently.
+A catalog commits one table at a time. So a run first commits every table's snapshot without making it current, and
+readers see nothing of it. Each snapshot names the run's anchor: the table that is staged first and published first. The
+anchor decides. If it is published, the next process that comes completes the run. If not, that process drops the run,
+the anchor's snapshot first. Both are commits that require the anchor's current snapshot to be unchanged, so two runs
+can't decide differently.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import NoSuchTableError, ValidationException
+from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
 from pyiceberg.table.snapshots import Snapshot
@@ -24,7 +24,9 @@ from pyiceberg.table.update import (
     SetSnapshotRefUpdate,
 )
 
-from target_iceberg.commit.snapshot import Attempt, Change, LoadSnapshot, commit
+from target_iceberg.commit.progress import RefusedLoadError, without_progress
+from target_iceberg.commit.snapshot import Attempt, Change, commit
+from target_iceberg.pyiceberg_private import LoadSnapshot
 from target_iceberg.state.position import (
     ANCHOR,
     REPLACES,
@@ -41,10 +43,6 @@ WAP_ID = "wap.id"
 """Iceberg's own name for what a staged snapshot belongs to."""
 MODE = "headwater.write"
 """Property of the table and of a snapshot: how rows are written, append or merge."""
-
-
-class RefusedLoadError(ValidationException):
-    """The rows do not continue where the table stands: committing them would double or lose rows."""
 
 
 def of_run(table: Table, run_id: str) -> Snapshot | None:
@@ -107,7 +105,7 @@ def _publication(table: Table, snapshot: Snapshot, position: Position) -> Attemp
             ref_name=MAIN_BRANCH, type=SnapshotRefType.BRANCH, snapshot_id=snapshot.snapshot_id
         )  # type: ignore[call-arg]
         return Attempt(
-            (shown, SetPropertiesUpdate(updates={**properties, **remembered})),
+            (shown, SetPropertiesUpdate(updates={**properties, **remembered}), *without_progress(table.metadata)),
             (AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=current_id),),  # type: ignore[call-arg]
         )
     change = Change.of(table, snapshot, replaces=summary[REPLACES] == "true")
@@ -121,7 +119,7 @@ def load_attempt(table: Table, change: Change, position: Position, write: str) -
     summary = {**position.summary(table.metadata), MODE: write}
     written = LoadSnapshot(table.transaction(), change, summary, staged=False)
     properties = {**position.table_properties(table.metadata, written.snapshot_id, base), MODE: write}
-    return Attempt.of(written).also(SetPropertiesUpdate(updates=properties))
+    return Attempt.of(written).also(SetPropertiesUpdate(updates=properties), *without_progress(table.metadata))
 
 
 def drop(table: Table, run_id: str) -> bool:

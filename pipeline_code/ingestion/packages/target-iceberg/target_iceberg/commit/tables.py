@@ -95,12 +95,14 @@ def planned_table(
 ) -> Plan:
     """Return how a stream is stored, after giving columns of its table the names that the contract has decided for.
 
-    Nothing else of the table is changed yet. Raises what `plan` raises, and ContractError for a layout that the
-    columns can't have.
+    Nothing else of the table is changed yet. Raises what `plan` raises, and ValueError for a layout or a way of writing
+    that the columns can't have.
     """
     table = load_or_none(catalog, namespace, contract.table)
     found = plan(contract, schema, keys, None if table is None else table.schema())
-    columns = WriteMode(contract.write, contract.deletes).schema(contract.stream, found.schema, found.keys)
+    mode = WriteMode(contract.write, contract.deletes)
+    mode.check_own(contract.stream, schema["properties"])
+    columns = mode.schema(contract.stream, found.schema, found.keys)
     partitioning.check(contract, columns, table, found.renames)
     if table is not None and found.renames:
         rename(table, found.renames, {field.name: field.doc or "" for field in found.schema.fields})

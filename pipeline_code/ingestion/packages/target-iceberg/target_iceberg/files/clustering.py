@@ -1,7 +1,7 @@
-"""Rows of a partitioned or sorted table, put together for their files.
+"""Collects the rows of a partitioned or sorted table for their files.
 
 A file holds rows of one partition, in the table's sort order. Rows come in any order, so they are held until there are
-`BUFFER_BYTES` of them; the partitions with the most rows are then written, and the rest waits. No file stays open.
+`BUFFER_BYTES` of them. Then the partitions with the most rows are written, and the rest waits. No file stays open.
 """
 
 from __future__ import annotations

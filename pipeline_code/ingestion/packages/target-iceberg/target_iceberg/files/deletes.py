@@ -1,8 +1,9 @@
 """Which rows a merge replaces: the keys of a load, and the delete files made of them.
 
-An equality delete file lists keys: rows of older snapshots that have one of them are gone. It costs what the change
-costs, however large the table is; readers pay for it until the table is compacted. A row of this load that a later
-one replaces is of the same snapshot, where equality deletes do not reach: it goes by file and position.
+An equality delete file lists keys: rows of older snapshots with one of these keys are deleted. Its cost depends on the
+size of the change, not of the table; readers pay for it until the table is compacted. If a later row of the same load
+replaces a row, both are in the same snapshot, where equality deletes have no effect: the row is deleted by file and
+position.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Field ids for a Parquet file whose writer did not know them: put into its footer, the rest stays byte for byte.
+"""Puts field ids into the footer of a Parquet file whose writer did not know them; all other bytes stay the same.
 
 Field ids are in the list of columns at the beginning of the footer (Thrift's compact protocol, parquet.thrift:
 FileMetaData.schema, SchemaElement.field_id). No other part of a file repeats or counts them, and all offsets in a

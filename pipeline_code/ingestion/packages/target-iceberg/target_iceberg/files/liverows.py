@@ -1,7 +1,7 @@
-"""Rows of a merged table, by key: what a complete read no longer has, or what a deletion refers to.
+"""Rows of a merged table, by key: rows that a complete read no longer has, or that a deletion refers to.
 
-pyiceberg does not read tables with equality deletes. This reads the key columns first, applies the deletes, and then
-only those data files in full that hold a row that is asked for.
+pyiceberg does not read tables with equality deletes. So this module first reads the key columns and applies the
+deletes. Then it reads in full only the data files that hold a requested row.
 """
 
 from __future__ import annotations

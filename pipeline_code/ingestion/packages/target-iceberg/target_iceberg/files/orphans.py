@@ -1,8 +1,8 @@
-"""Data and delete files that no commit will ever use: known by their names, not guessed by their age.
+"""Data and delete files that no commit will ever use: recognised by their names, not by their age.
 
-A file is named for the load that it was written for. A load is committed only while the table's last load is the
-one before it. So once the table stands at load n, a file of load n or older that no snapshot holds belongs to a run
-that failed, or to rows that were replaced and expired since. A run in progress writes files of load n + 1.
+A file is named after the load that it was written for. A load is committed only while the table's last load is the one
+before it. So once the table stands at load n, a file of load n or older that belongs to no snapshot is from a run that
+failed, or had rows that were replaced and have expired. A run in progress writes files of load n + 1.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A part of a load: rows on their way into data files of their own. Parts may be filled side by side."""
+"""A part of a load, with its own data files. Parts may be filled in parallel."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -219,6 +219,10 @@ class Part:
             self.files[self._number] = file = writer.close()
             if file.record_count != self._rows:
                 raise UnbalancedError(self._layout.table.name()[-1], self._rows, {file.file_path: file.record_count})
+
+    def leave(self, paths: Container[str]) -> None:
+        """Take files out that are not its own any more: they are not to be deleted with it."""
+        self.files = {number: file for number, file in self.files.items() if file.file_path not in paths}
 
     def abandon(self) -> None:
         """Delete the open file and all others."""

@@ -1,6 +1,6 @@
-"""How a contract lays a table out: Iceberg's partition spec and sort order, checked, then made or changed.
+"""The layout that a contract gives a table: Iceberg's partition spec and sort order, checked, then made or changed.
 
-Files that are there stay under the spec that they were written for; readers know each file's.
+Existing files keep the spec that they were written with; readers know the spec of each file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A Parquet file on its way from the tap to the table's storage: it passes as it is, but for its footer."""
+"""A Parquet file on its way from the tap to the table's storage: everything except its footer passes unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deleting files that were written for nothing."""
+"""Deletes files that are not needed after all."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Statistics of a data or delete file for its manifest entry: no bound that could hide a row from a query.
 
-A writer leaves the bounds of a row group out when it can't tell them: of texts over some thousand bytes, or of floats
-with NaN among them. The file then has none either: those of its other row groups would speak for all of its rows.
+A writer leaves out the bounds of a row group that it does not know: of texts longer than some thousand bytes, or of
+floats with NaN among them. The file then has no bounds either, because those of the other row groups would be taken for
+the bounds of all its rows.
 """
 
 from __future__ import annotations

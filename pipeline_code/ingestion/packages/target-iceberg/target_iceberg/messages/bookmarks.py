@@ -34,6 +34,11 @@ def announced(state: dict[str, Any] | None) -> set[str]:
     return {stream for stream, bookmark in ((state or {}).get("bookmarks") or {}).items() if announces(bookmark)}
 
 
+def rows_sent(bookmark: Any) -> int | None:
+    """Return how many rows of a stream its tap says that it has sent, which is taken out; None if it does not say."""
+    return bookmark.pop("rows_sent", None) if isinstance(bookmark, dict) else None
+
+
 def attempt(bookmark: Any) -> int:
     """Return how often a stream's reading was begun in this run, as its bookmark says."""
     return int(bookmark["progress_markers"].get("attempt", 1)) if announces(bookmark) else 1

@@ -1,4 +1,4 @@
-"""What a tap hands over through a named pipe, read ahead: an Arrow stream (also from a file), or Parquet."""
+"""The data that a tap sends through a named pipe, read ahead: an Arrow stream (also from a file), or Parquet."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class ParquetPipe:
 
     def begin(self, layout: Mapping[str, Any]) -> None:
         """Answer the tap, and begin to read."""
-        answer(self._path, {**layout, "format": "parquet"})
+        answer(self._path, layout)
         self.start()
 
     def start(self) -> None:
@@ -172,6 +172,7 @@ def answer(path: Path, layout: Mapping[str, Any]) -> None:
         descriptor = os.open(path.with_name(path.name + ANSWER), os.O_WRONLY | os.O_NONBLOCK)
     except OSError as error:  # nobody listens, or the pipe was removed
         raise BrokenStreamError(_broken(path)) from error
+    os.set_blocking(descriptor, True)  # an answer may be longer than a pipe holds
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(json.dumps(layout).encode() + b"\n")
 

@@ -1,1 +1,1 @@
-"""Rows that no table can hold, and their way back."""
+"""Rows that no table can hold, and how they get into their table later."""

@@ -23,6 +23,8 @@ MARKER = "x-headwater-quarantine"
 EXAMPLES = 3
 NO_KEY = "{}"
 """Key of what is no row: a line of a file."""
+FILE, ROW, LINE = "_file", "_row", "line"
+"""Columns of tap-files: where a row comes from; of a line that is no row, its text."""
 _SHOWN = 100
 """Letters of a value or row that a message shows."""
 
@@ -70,19 +72,30 @@ class Rejected:
         """Return the row that a tap hands over in a record of the stream `quarantine`."""
         return cls(*(record[name] for name in ("key", "column", "reason", "value", "row")))
 
+    @property
+    def is_line(self) -> bool:
+        """Whether it is a line of a file that is no row: only its text is known, and no replay can help."""
+        return self.key == NO_KEY and self.column == LINE and ROW not in self._row()
+
     def __str__(self) -> str:
-        """Return the row for a message: by its key, else by what else it holds, as a line its file."""
+        """Return the row for a message: by its key, else by what else it holds; of a file, also by its place there."""
         value = None if self.value is None else _shortened(self.value)
-        place = self.key if self.key != NO_KEY else _shortened(self._others())
+        row = self._row()
+        place = self.key
+        if place == NO_KEY:
+            others = {name: each for name, each in row.items() if name != self.column}
+            place = _shortened(json.dumps(others, ensure_ascii=False) if row else self.row)
+        elif FILE in row and FILE not in json.loads(self.key):
+            place += f" in file {row[FILE]}" + (f", row {row[ROW]}" if row.get(ROW) is not None else "")
         return f"{self.column} = {value!r} of {place}: {self.reason}"
 
-    def _others(self) -> str:
-        """Return the row's other values as JSON; the row as it is where another tap sent what is no JSON."""
+    def _row(self) -> dict[str, Any]:
+        """Return the row's values; none where another tap sent what is no JSON object."""
         try:
             row = json.loads(self.row)
         except json.JSONDecodeError:
-            return self.row
-        return json.dumps({name: each for name, each in row.items() if name != self.column}, ensure_ascii=False)
+            return {}
+        return row if isinstance(row, dict) else {}
 
 
 def _shortened(text: str) -> str:
@@ -119,11 +132,26 @@ def check(contract: Contract, rejected: Sequence[Rejected], stored: int, *, is_e
     if not limits.exceeded(len(rejected), read, alone=alone):
         return
     examples = "; ".join(str(each) for each in rejected[:EXAMPLES])
+    advice = (
+        "Correct the files, or say the stream's `delimiter`, `quote` or `encoding` in its Meltano file"
+        if all(each.is_line for each in rejected)
+        else "Correct the source or the column's type in the contract"
+    )
     raise QuarantineError(
         f"{len(rejected)} of {read} rows can't be stored, more than the contract allows ({limits.rows} rows, "
-        f"{limits.share:.2%}{', and never all' if len(rejected) >= read else ''}): {examples}. Correct the source or "
-        "the column's type in the contract, or raise its `quarantine`; nothing was loaded"
+        f"{limits.share:.2%}{', and never all' if len(rejected) >= read else ''}): {examples}. {advice}, or raise its "
+        "`quarantine`; nothing was loaded"
     )
+
+
+def way_out(stream: str, rejected: Sequence[Rejected]) -> str:
+    """Return what helps against these rows: a replay is for those that were rows."""
+    lines = sum(1 for each in rejected if each.is_line)
+    rows = f"Correct the source or the contract, then `make quarantine replay={stream}`"
+    if not lines:
+        return rows
+    files = "Correct the files: what is changed is read anew, and no replay releases lines that are no rows"
+    return files if lines == len(rejected) else f"{files}. Of the other {len(rejected) - lines}: {rows}"
 
 
 def store(

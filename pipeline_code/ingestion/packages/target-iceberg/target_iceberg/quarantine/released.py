@@ -1,4 +1,4 @@
-"""The snapshot that brings rows of the quarantine into their table. It is no load: the stream's position stays."""
+"""The snapshot that moves rows of the quarantine into their table. It is not a load: the stream's position stays."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import ancestors_of
 
 from target_iceberg.commit.merge import delete_files, kept_rows
-from target_iceberg.commit.publish import RefusedLoadError
-from target_iceberg.commit.snapshot import Attempt, Change, LoadSnapshot, commit
+from target_iceberg.commit.progress import RefusedLoadError
+from target_iceberg.commit.snapshot import Attempt, Change, commit
 from target_iceberg.files.deletes import Keys
 from target_iceberg.files.part import Layout, Part
 from target_iceberg.files.removal import remove
+from target_iceberg.pyiceberg_private import LoadSnapshot
 from target_iceberg.rows.mode import WriteMode
 from target_iceberg.state.position import Position, read_position, summary_of
 

@@ -1,9 +1,9 @@
-"""Rows out of the quarantine and into their table, after the source, or the contract, was put right.
+"""Moves rows from the quarantine into their table, after the source or the contract was corrected.
 
-A row is released when its values fit by now: it is appended to the table, or merged into it, as the stream's loads are.
-It is dropped when the table has got a newer version of its key since, or lost it: the source was corrected, and sent it
-again. Everything else stays, also a row of which the same load has stored another version, if nothing tells which of
-them is the newer one. Of several rows of a key that are set aside the last one decides.
+A row is released if its values now fit: it is appended to the table, or merged into it, as the stream's loads are. It
+is dropped if the table has since got a newer version of its key, or lost the key: the source was corrected and sent it
+again. Everything else stays, also a row of which the same load has stored another version, if nothing shows which of
+them is newer. If several rows with the same key are set aside, the last one decides.
 """
 
 from __future__ import annotations
@@ -80,6 +80,21 @@ def replay(catalog: Catalog, namespace: str, stream: str, deletes: Deletes = Del
     if len(kept) < len(held):
         quarantine.keep_only(catalog, namespace, stream, held, kept)
     return Outcome(len(held) - superseded - len(kept), superseded, len(kept))
+
+
+def finish(catalog: Catalog, namespace: str, table: Table) -> int:
+    """Take rows out of the quarantine that a replay has written which died before it did so. Returns how many.
+
+    For maintenance, as long as the snapshot that tells of them is there: later a replay would write them again.
+    """
+    position, done = read_position(table.metadata), released.released(table)
+    if position is None or not done:
+        return 0
+    held = quarantine.rows(catalog, namespace, position.stream)
+    kept = [row for row in held if released.identity(row) not in done]
+    if len(kept) < len(held):
+        quarantine.keep_only(catalog, namespace, position.stream, held, kept)
+    return len(held) - len(kept)
 
 
 def _decided(table: Table, stream: str, held: Sequence[Row]) -> list[tuple[Row, Verdict, dict[str, Any] | None]]:

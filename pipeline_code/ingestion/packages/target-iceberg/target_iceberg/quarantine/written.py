@@ -1,9 +1,9 @@
-"""What a table got of some keys since a load: read from the files that can tell, which their statistics choose.
+"""What a table has got for some keys since a load: read only from files whose statistics say that they may know.
 
-Two kinds of file tell. A data file of a later load that holds the key has a newer version of it. A file of equality
-deletes lists all keys that its load has written or removed, and so tells of rows that are gone from the source. Either
-is left out where its bounds say that it holds none of the keys, a data file also where all its rows are older. What no
-file tells any more is a removal whose delete files maintenance has compacted away.
+Two kinds of file know. A data file of a later load that holds the key has a newer version of it. A file of equality
+deletes lists all keys that its load has written or removed, so it shows rows that the source deleted. A file is not
+read if its bounds say that it holds none of the keys; a data file is also not read if all its rows are older. A removal
+is not known any more if maintenance has compacted away its delete files.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 import pyarrow as pa
 from pyiceberg.expressions import And, BooleanExpression, GreaterThanOrEqual, In, Reference
 from pyiceberg.expressions.literals import literal
-from pyiceberg.expressions.visitors import _InclusiveMetricsEvaluator
 from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.manifest import DataFile, DataFileContent, ManifestEntry
 from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask, ManifestGroupPlanner, Table
 
 from target_iceberg.files.orphans import load_of
+from target_iceberg.pyiceberg_private import can_hold
 from target_iceberg.rows.types import LOADED_AT
 
 Key = tuple[Any, ...]
@@ -74,7 +74,7 @@ def written_since(
     found: dict[Key, Written] = {}
     ours = In(term=Reference(names[0]), values={_plain(key[0]) for key in wanted})
     recent = And(ours, GreaterThanOrEqual(term=Reference(LOADED_AT), value=literal(since.loaded_at.isoformat())))
-    can_hold_ours, can_hold_recent = (_InclusiveMetricsEvaluator(table.schema(), each).eval for each in (ours, recent))
+    can_hold_ours, can_hold_recent = (can_hold(table.schema(), each) for each in (ours, recent))
 
     def read(entry: ManifestEntry) -> bool:
         content = entry.data_file.content

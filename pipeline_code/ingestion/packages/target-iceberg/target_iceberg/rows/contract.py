@@ -1,4 +1,4 @@
-"""The contracts that this target works by, and a first one made from what was loaded."""
+"""The contracts that this target follows, and a first one made from what was loaded."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What to do when a stream's columns and key are not what the contract, or the table, expects of them.
+"""What to do when a stream's columns and key are not those that the contract, or the table, expects.
 
 `plan` compares three things: what the tap announces, what the contract says, and what the table holds. Nothing here
-touches a table. Widening is applied. A type that neither holds the other's values gets a column of its own,
-`<name>__<type>`, until the contract decides: it may list both columns, or give the name to the new type.
+touches a table. Widening is applied. If neither of two types can hold the other's values, the new one gets its own
+column, `<name>__<type>`, until the contract decides: it may list both columns, or give the name to the new type.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from headwater_contracts.contract import ADDED_COLUMNS
 from pyiceberg.schema import Schema
 from pyiceberg.types import IcebergType, NestedField
 
-from target_iceberg.rows.findings import Finding, finding, raise_failing
+from target_iceberg.rows.findings import Finding, finding, noted, raise_failing
 from target_iceberg.rows.types import (
     LOADED_AT,
     contract_type,
@@ -72,7 +72,7 @@ class _Draft:
     """Names of columns in lower case → as they are."""
 
     def __post_init__(self) -> None:
-        self.folded = {name.lower(): name for name in self.existing or ()}
+        self.folded = {name.lower(): name for name in (LOADED_AT, *(self.existing or ()))}
 
     def say(self, drift: Drift, column: str, message: str, decision: str) -> None:
         place = f"{self.contract.stream}.{column}" if column else self.contract.stream
@@ -99,6 +99,7 @@ def plan(contract: Contract, schema: Mapping[str, Any], keys: Sequence[str], tab
             _place(draft, each, effective)
     _missing(draft, {each.name for each in sent.fields})
     _missing_in_files(draft, schema["properties"])
+    draft.findings += noted(schema)
     raise_failing(tuple(draft.findings))
     stored_keys = tuple(draft.columns[key] for key in effective)
     return Plan(

@@ -1,13 +1,19 @@
-"""What a run found out about a stream: said in the load report, in Dagster, and in a table of open findings."""
+"""What a run found out about a stream: reported in the load report, in Dagster, and in a table of open findings."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from headwater_contracts import Action, Contract, Drift
 
 QUARANTINED = "quarantined"
 """Kind of the finding that rows were set aside."""
+NOTED = "noted"
+"""Kind of the finding that a tap tells of itself: what it has left out, or read in one of two ways."""
+NOTES = "x-headwater-notes"
+"""Of a stream's schema: what its tap tells, as objects with the texts `message` and `decision`."""
 FAILED = "failed"
 """Kind of the finding that a stream was not loaded for another reason. All other kinds are those of Drift."""
 
@@ -44,6 +50,11 @@ def finding(contract: Contract, drift: Drift, column: str, message: str, decisio
     """Return the finding with the severity that the contract gives it; none where the contract accepts the drift."""
     action = contract.on_drift[drift]
     return [] if action is Action.ACCEPT else [Finding(drift, column, action, message, decision)]
+
+
+def noted(schema: Mapping[str, Any]) -> list[Finding]:
+    """Return what a tap tells in a stream's schema."""
+    return [Finding(NOTED, "", Action.WARN, each["message"], each["decision"]) for each in schema.get(NOTES, ())]
 
 
 def raise_failing(findings: tuple[Finding, ...]) -> None:

@@ -1,4 +1,4 @@
-"""A stream's rows on their way to its load: into the columns that the plan gives them; those that don't fit aside."""
+"""Puts a stream's rows into the columns that the plan gives them, for its load; rows that don't fit are set aside."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from target_iceberg.files.part import UnbalancedError
 from target_iceberg.files.passage import Passage
 from target_iceberg.messages.records import Misfit, parsed, python_value, sift, to_batch
 from target_iceberg.quarantine import rejected as quarantine
-from target_iceberg.quarantine.rejected import Rejected
+from target_iceberg.quarantine.rejected import FILE, Rejected
 from target_iceberg.rows.drift import Plan
 from target_iceberg.rows.findings import QUARANTINED, Finding, finding, raise_failing
 from target_iceberg.rows.mode import DELETED_AT
 
-FILE = "_file"
-"""The file that a row of tap-files came from. No file guarantees a key, and one that has it twice would lose a row."""
 MOST_KEYS_WATCHED = 5_000_000
 """Rows of a load whose keys are compared where the source does not guarantee that they are unique."""
+
+
+class LostRowsError(ValueError):
+    """Other rows came than the tap says that it has sent."""
 
 
 class Intake:
@@ -35,6 +37,8 @@ class Intake:
         """Begin with the stream's first schema."""
         self.contract, self.load = contract, load
         self.rejected: list[Rejected] = []
+        self.expected: int | None = None
+        """Rows that the tap says it has sent; None where it does not say."""
         self.came, self.unsent, self.stored = 0, 0, 0
         """Rows that came; those of `rejected` that the tap has set aside itself; rows that the load got."""
         self._watched: list[pa.RecordBatch] | None = []
@@ -48,6 +52,7 @@ class Intake:
         types = {field.name: field for field in self.load.columns}
         self._fields = {name: types[stored] for name, stored in plan.columns.items()}
         self._required = [name for name, field in self._fields.items() if not field.nullable]
+        # No file guarantees a key, and one that has it twice would lose a row.
         self._merges_files = self._deletes_rows and FILE in plan.columns and plan.columns[FILE] not in plan.keys
         if not plan.keys or (plan.unique and not self._merges_files):
             self._watched = None
@@ -89,12 +94,13 @@ class Intake:
             arrays = {name: array.filter(keep) for name, array in arrays.items()}
         self._store(batch, arrays)
 
-    def receive(self, files: Sequence[Iterable[bytes]]) -> int:
+    def receive(self, files: Sequence[Iterable[bytes]], sent: Sequence[str]) -> int:
         """Store Parquet files, which come side by side, as they are. Returns the number of rows.
 
-        Where they don't fit so, their rows are stored one by one.
+        Where they don't fit so, their rows are stored one by one. `sent` is what the tap calls the files.
         """
-        return sum(self._received(passage) for passage in self.load.receive(files, self.plan.columns))
+        passages = self.load.receive(files, self.plan.columns)
+        return sum(self._received(passage, each) for passage, each in zip(passages, sent, strict=True))
 
     @property
     def place(self) -> dict[str, Any] | None:
@@ -103,15 +109,31 @@ class Intake:
 
     def take_stored(self, paths: Sequence[str]) -> int:
         """Take files that others have stored at `place`. Returns the number of rows."""
-        return sum(self._received(passage) for passage in self.load.stored(paths, self.plan.columns))
+        return sum(self._received(passage, passage.path) for passage in self.load.stored(paths, self.plan.columns))
+
+    @property
+    def progress(self) -> dict[str, Any] | None:
+        """What the tap may go on from, see Load.progress; None where rows are looked at one by one."""
+        return self.load.progress(self.plan.columns) if self._takes_files else None
+
+    def take_over(self, paths: Sequence[str]) -> int:
+        """Take files that a run has left which died. Returns the number of rows."""
+        rows = self.load.take_over(paths)
+        self.came += rows
+        self.stored += rows
+        return rows
+
+    def keep(self, told: Mapping[str, Any]) -> None:
+        """Keep the progress of the load; `told` is the tap's."""
+        self.load.keep(told, self.plan.columns)
 
     @property
     def _takes_files(self) -> bool:
         return not self.plan.casts and self._watched is None
 
-    def _received(self, passage: Passage) -> int:
-        if passage.rows and self._takes_files and passage.misfit is None:
-            self.load.adopt(passage)
+    def _received(self, passage: Passage, sent: str) -> int:
+        if not passage.rows or (self._takes_files and passage.misfit is None):
+            self.load.adopt(passage, sent)
             self.came += passage.rows
             self.stored += passage.rows
         else:
@@ -144,6 +166,11 @@ class Intake:
 
         Raises where the contract does not allow them to be published, UnbalancedError where rows are missing.
         """
+        if self.expected is not None and self.expected != self.came:
+            raise LostRowsError(
+                f"stream {self.contract.stream}: its tap sent {self.expected} rows, and {self.came} came. Nothing was "
+                "committed: run again"
+            )
         found = {"stored": self.load.received, "set aside": len(self.rejected) - self.unsent}
         if self.stored != self.load.received or self.came != sum(found.values()):
             raise UnbalancedError(f"stream {self.contract.stream}", self.came, found)
@@ -157,7 +184,7 @@ class Intake:
                     QUARANTINED, "", "warn",
                     f"{self.contract.stream}: {len(self.rejected)} rows could not be stored; they are in "
                     f"raw.{quarantine.STREAM}. {self.rejected[0]}",
-                    f"Correct the source or the contract, then `make quarantine replay={self.contract.stream}`",
+                    quarantine.way_out(self.contract.stream, self.rejected),
                 )
             )  # fmt: skip
         return tuple(findings)
@@ -261,44 +288,3 @@ class Intake:
 def _row(batch: pa.RecordBatch, row: int) -> dict[str, Any]:
     """Return a row's values."""
     return {name: python_value(batch.column(number)[row]) for number, name in enumerate(batch.schema.names)}
-
-
-class Refusal:
-    """Takes the rows of a stream that may not be loaded, so that its tap can go on to the next, and drops them."""
-
-    def __init__(self, contract: Contract, reason: ValueError) -> None:
-        """Keep why; `check` raises it."""
-        self.contract, self.reason = contract, reason
-        self.columns = pa.schema([])
-
-    def write_records(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Drop records."""
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Drop rows."""
-
-    def receive(self, files: Sequence[Iterable[bytes]]) -> int:
-        """Drop files; the tap must get rid of them."""
-        for chunks in files:
-            for _ in chunks:
-                pass
-        return 0
-
-    place = None
-
-    def take_stored(self, paths: Sequence[str]) -> int:
-        """There are none: nobody was told of a place."""
-        raise ValueError(f"{self.contract.stream}: files {list(paths)} were stored for a stream that takes none")
-
-    def set_aside(self, rejected: Rejected) -> None:
-        """Drop a row."""
-
-    def restart(self) -> None:
-        """There is nothing to forget."""
-
-    def replace(self) -> None:
-        """There is nothing to replace."""
-
-    def check(self) -> tuple[Finding, ...]:
-        """Raise the reason."""
-        raise self.reason

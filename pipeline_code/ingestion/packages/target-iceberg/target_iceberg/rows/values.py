@@ -1,7 +1,7 @@
-"""One value in the exact type of its column, or the reason why it can't be had: nothing is rounded, cut or guessed.
+"""One value in the exact type of its column, or the reason why that is impossible: nothing is rounded, cut or guessed.
 
-Values are those of JSON (numbers, texts) or Python objects. A text must look exactly like what it is to be: `1_000`,
-`007`, `0x1F` are no numbers, and what comes after the microseconds is not left out.
+Values are those of JSON (numbers, texts) or Python objects. A text must have exactly the form of its type: `1_000`,
+`007`, `0x1F` are not numbers, and digits after the microseconds are not cut off.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Where a stream stands, and the small tables beside the lake's."""
+"""The position of each stream, and the target's own small tables in the lake."""

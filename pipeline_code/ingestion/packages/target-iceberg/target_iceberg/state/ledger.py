@@ -1,4 +1,4 @@
-"""Small tables of the target's own beside the streams' tables: rows replaced by a condition, in one commit."""
+"""The target's own small tables beside the streams' tables: rows are replaced by a condition, in one commit."""
 
 from __future__ import annotations
 

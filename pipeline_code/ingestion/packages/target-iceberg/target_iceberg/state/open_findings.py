@@ -1,4 +1,4 @@
-"""The table `raw.findings`: what is open about each stream, since when."""
+"""The table `raw.findings`: which findings are open for each stream, and since when."""
 
 from __future__ import annotations
 

@@ -1,20 +1,21 @@
-"""Where a stream stands: written by the commit that adds its rows, read from the table before anything else.
+"""The position of a stream: written by the commit that adds its rows, read from the table before anything else.
 
-The commit of a load writes the Singer bookmark into its snapshot's summary, so that rows and position appear
-together, and a table that is rolled back takes its position with it. The same record is kept as a table property: it
-outlives the snapshot, when maintenance has expired that. A snapshot that is staged, see publish.py, counts for nothing
-here until it is published.
+The commit of a load writes the Singer bookmark into its snapshot's summary. So rows and position appear together, and
+if a table is rolled back, its position goes back too. The same record is also a table property, which stays when
+maintenance has expired the snapshot. A staged snapshot (see publish.py) has no effect here until it is published.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
+from target_iceberg.rows.values import json_text
 from target_iceberg.state import seen
 
 STREAM = "headwater.stream"
@@ -62,7 +63,7 @@ class Position:
             STREAM: self.stream,
             RUN_ID: self.run_id,
             LOAD: str(self.load),
-            BOOKMARK: json.dumps(seen.short(self.bookmark), sort_keys=True, default=str),
+            BOOKMARK: json_text(seen.short(self.bookmark)),
         }
 
     def _added(self, before: TableMetadata) -> dict[str, str]:
@@ -81,7 +82,7 @@ def _parse(summary: dict[str, str], metadata: TableMetadata) -> Position | None:
     if LOAD not in summary:
         return None
     load = int(summary[LOAD])
-    bookmark = seen.whole(json.loads(summary[BOOKMARK]), load, summary, metadata.properties)
+    bookmark = seen.whole(json.loads(summary[BOOKMARK], parse_float=Decimal), load, summary, metadata.properties)
     return Position(summary[STREAM], load, summary[RUN_ID], bookmark)
 
 

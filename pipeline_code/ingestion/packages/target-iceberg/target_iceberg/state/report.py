@@ -1,4 +1,4 @@
-"""A machine-readable account of a run: one JSON line a stream, appended to the file in HEADWATER_LOAD_REPORT."""
+"""A machine-readable report of a run: one JSON line per stream, appended to the file in HEADWATER_LOAD_REPORT."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The list of what a tap has read (headwater_contracts.seen) as a table keeps it: once, whatever number of snapshots.
+"""The list of what a tap has read (headwater_contracts.seen), stored once per table, however many snapshots there are.
 
-A bookmark with all files of a folder would fill the metadata if each snapshot had one. So a snapshot's summary has the
-list's digest and what its load added, and a table property has all of it by load, written in the same commit.
+If each snapshot had a bookmark with all files of a folder, the metadata would become too large. So a snapshot's summary
+has the list's digest and what its load added; a table property has the whole list by load, written in the same commit.
 """
 
 from __future__ import annotations

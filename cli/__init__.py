@@ -1,0 +1,1 @@
+"""The commands of `make`, and what they need of a running platform."""

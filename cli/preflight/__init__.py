@@ -1,0 +1,1 @@
+"""What `make up` checks and shows before it changes anything."""

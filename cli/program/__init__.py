@@ -1,0 +1,1 @@
+"""The Pulumi program of this checkout: its stacks, and how `pulumi` is called."""
