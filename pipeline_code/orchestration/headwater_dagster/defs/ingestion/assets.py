@@ -1,5 +1,6 @@
 """The raw change logs of the lake: one Meltano run in a Kubernetes Job for each source, one asset for each stream."""
 
+import os
 from collections.abc import Iterator
 
 import dagster as dg
@@ -10,7 +11,7 @@ from headwater_dagster.defs.ingestion.loads import Load, step_of
 from headwater_dagster.defs.ingestion.messages import LogLineMessageReader
 from headwater_dagster.defs.ingestion.readers import Readers
 from headwater_dagster.defs.ingestion.resources import IngestionJobs
-from headwater_dagster.defs.ingestion.streams import RAW_GROUP, raw_key, source_key
+from headwater_dagster.defs.ingestion.streams import raw_key, source_key
 from headwater_dagster.jobs.run import JobFailed, Patience, clear_the_way, follow_job
 
 NEEDS_A_PERSON = 65
@@ -31,18 +32,38 @@ def source_assets(source: Source) -> list[dg.AssetSpec]:
             group_name=source.name,
             description=f"{stream.description} {source.title}: {source.description}".strip(),
             kinds={source.kind},
+            owners=owners(source),
         )
         for stream in source.streams
     ]
 
 
-def raw_asset(stream: Contract) -> dg.AssetSpec:
-    """Return the change log of a stream, as fresh as its contract says."""
+def owners(source: Source) -> list[str]:
+    """Return who answers for a source."""
+    return [] if source.owner is None else [source.owner]
+
+
+def raw_asset(source: Source, stream: Contract) -> dg.AssetSpec:
+    """Return the change log of a stream, with the columns of its contract and as fresh as that says."""
     fresh = stream.freshness
+    columns = [
+        dg.TableColumn(
+            name,
+            str(column.type),
+            column.description or None,
+            dg.TableColumnConstraints(nullable=not column.required),
+        )
+        for name, column in stream.columns.items()
+    ]
     return dg.AssetSpec(
         raw_key(stream.table),
         deps=[source_key(stream)],
-        group_name=RAW_GROUP,
+        group_name=source.name,
+        owners=owners(source),
+        metadata={
+            "dagster/table_name": f"{os.environ.get('LAKE_CATALOG', 'lake')}.raw.{stream.table}",
+            **({"dagster/column_schema": dg.TableSchema(columns)} if columns else {}),
+        },
         description=f"{stream.description} {KEPT[stream.write]}, all columns of the source, and _loaded_at.".strip(),
         kinds={"meltano", "iceberg"},
         freshness_policy=None
@@ -56,7 +77,7 @@ def ingestion_of(source: Source) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=step_of(source),
-        specs=[raw_asset(stream) for stream in source.streams],
+        specs=[raw_asset(source, stream) for stream in source.streams],
         check_specs=[
             dg.AssetCheckSpec(
                 CONTRACT_CHECK,
