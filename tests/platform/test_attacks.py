@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -15,7 +18,8 @@ import pytest
 
 from localstack.cluster.layout import API_PORT, NODE_ADDRESS, POD_NETWORK, SERVICE_NETWORK
 
-from .endpoints import Dagster
+from .endpoints import Dagster, Endpoints
+from .test_data import rows
 
 ours = pytest.mark.skipif("HEADWATER_KUBE_CONTEXT" in os.environ, reason="that cluster is the user's own")
 NEIGHBOUR, LINK, FAR_END = "headwater-test", "hwtest0", "hwtest1"
@@ -97,6 +101,46 @@ def test_a_neighbour_on_the_network_reaches_nothing_of_the_cluster(
     *found, twin = neighbour([*places, (MACHINE, own_server)])
     assert twin, "the neighbour reaches nothing at all: this test tells nothing"
     assert [place for place, reached in zip(places, found, strict=True) if reached] == []
+
+
+def asked(endpoints: Endpoints, path: str, body: str | None = None, **headers: str) -> int:
+    """Return Trino's status for a request over HTTPS without its certificate being checked, as an attacker asks."""
+    anyone = ssl.create_default_context()
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    connection = http.client.HTTPSConnection(endpoints.trino_host, endpoints.trino_port, context=anyone, timeout=30)
+    connection.request("GET" if body is None else "POST", path, body, headers)
+    return connection.getresponse().status
+
+
+def test_a_local_user_reads_nothing_from_trino(endpoints: Endpoints, connect: Callable[..., Any]) -> None:
+    """Every user of the machine reads and drops every table with nothing but a name."""
+    assert rows(connect("developer"), "select count(*) from raw.orders") > [(0,)], "who logs in gets in"
+    for user in ("admin", "dbt", "superset", "root"):
+        name = {"X-Trino-User": user}
+        guessed = {"Authorization": f"Basic {base64.b64encode(f'{user}:{user}'.encode()).decode()}"}
+        for headers in (name, guessed, name | guessed):
+            assert asked(endpoints, "/v1/statement", "drop table lake.raw.orders", **headers) == 401, headers
+    for path in ("/v1/query", "/v1/jmx/mbean", "/v1/thread", "/metrics", "/ui/api/query"):
+        assert asked(endpoints, path, **{"X-Trino-User": "admin"}) in {401, 403, 404}, path
+
+
+@ours
+@pytest.mark.parametrize("port", [8080, 8443])
+def test_a_pod_reads_nothing_from_trino(kubectl: Callable[..., Any], port: int) -> None:
+    """The source's pods belong to other people; on this cluster no policy keeps them from Trino's ports."""
+    script = (
+        "import ssl, sys, urllib.request, urllib.error\n"
+        "scheme = 'https' if sys.argv[1] == '8443' else 'http'\n"
+        "request = urllib.request.Request(f'{scheme}://trino:{sys.argv[1]}/v1/statement', b'select 1')\n"
+        "request.add_header('X-Trino-User', 'admin')\n"
+        "try: print(urllib.request.urlopen(request, context=ssl._create_unverified_context()).status)\n"
+        "except urllib.error.HTTPError as error: print(error.code)\n"
+        "except OSError as error: print(error)\n"
+    )
+    said = kubectl(
+        "exec", "-n", "headwater", "deploy/dagster-daemon", "--", "python", "-c", script, str(port), output=""
+    )
+    assert said.strip() in {"401", "403"} or "refused" in said or "timed out" in said, said
 
 
 def pod_of_its_own(container: dict[str, Any]) -> dict[str, str]:
