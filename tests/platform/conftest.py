@@ -90,7 +90,7 @@ def connect(endpoints: Endpoints, home: Home) -> Callable[..., Any]:
 
     def connection(user: str = "admin", **options: Any) -> Any:
         given = lake.login(kube, user)
-        place = {"host": endpoints.trino_host, "port": endpoints.trino_port, "http_scheme": "https"}
+        place: dict[str, Any] = {"host": endpoints.trino_host, "port": endpoints.trino_port, "http_scheme": "https"}
         return trino_client.dbapi.Connection(**place, **given, catalog="lake", request_timeout=120, **options)
 
     return connection
