@@ -171,6 +171,15 @@ class Dagster:
             if event["assetKey"]["path"][0] != "raw"
         }
 
+    def engine_errors(self, run_id: str) -> str:
+        """Return what went wrong outside the run's own process, as where its pod could not be made."""
+        found = self.query(
+            "query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { __typename"
+            " ... on EngineEvent { error { message } } } } } }",
+            id=run_id,
+        )["logsForRun"]
+        return "\n".join(event["error"]["message"] for event in found["events"] if event.get("error"))
+
     def _run(self, run_id: str) -> dict[str, Any]:
         found = self.query(
             "query($id: ID!) { runOrError(runId: $id) { __typename ... on Run"

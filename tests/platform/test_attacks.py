@@ -154,6 +154,9 @@ def test_a_run_does_not_choose_its_pod(dagster: Dagster, kubectl: Callable[..., 
     dagster.wait(dagster.launch("maintain_models", pod_of_its_own(larger)))
     thief = {"command": ["env"], "env_from": [{"secret_ref": {"name": "postgres-credentials"}}]}
     run = dagster.launch("maintain_models", pod_of_its_own(thief))
-    with pytest.raises(AssertionError, match="violated the allowed list"):
+    with pytest.raises(AssertionError, match="FAILURE"):
         dagster.wait(run)
+    assert "violated the allowed list: container_config.command, container_config.env_from" in dagster.engine_errors(
+        run
+    )
     assert kubectl("get", "jobs", "--namespace", "headwater", "--selector", f"dagster/run-id={run}")["items"] == []
