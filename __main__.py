@@ -36,7 +36,7 @@ Ingestion(
         stack.ingestion,
         source=company.source,
         state=database.connection("meltano"),
-        catalog=catalog,
+        catalog=catalog.for_loader(),
         store=storage.store("ingestion"),
         services=services,
     ),

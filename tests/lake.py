@@ -135,6 +135,8 @@ class Access:
     catalog: int = field(default_factory=free_port)
     store: int = field(default_factory=free_port)
     token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    loader: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    """The catalog's token for ingestion, which opens less."""
     secret: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
     def environment(self, name: str = "lake") -> dict[str, str]:
@@ -194,6 +196,7 @@ def prepare(folder: Path, cache: Path, database: Database, access: Access) -> La
         [java, "-Xmx224m", "-XX:+UseSerialGC", "-cp", classes, "io.headwater.catalog.CatalogServer"],
         {
             "CATALOG_TOKEN": access.token,
+            "CATALOG_LOADER_TOKEN": access.loader,
             "CATALOG_BIND_HOST": "127.0.0.1",
             "CATALOG_PORT": str(access.catalog),
             "CATALOG_URI": f"jdbc:postgresql://{database.host}:{database.port}/{database.name}",

@@ -33,14 +33,19 @@ class CatalogArgs:
 
 
 class RestCatalog(pulumi.ComponentResource):
-    """The server; `connection` is what a client that may hold its token gets."""
+    """The server; `connection` is what a client that may hold its token gets.
+
+    Ingestion has a token of its own (`loader`), which opens what it loads.
+    """
 
     def __init__(self, name: str, args: CatalogArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headwater:catalog:RestCatalog", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         identity = Identity("catalog", "server", VERSION, args.platform.namespace)
         token = args.platform.credentials.get("catalog-token")
-        values = {"token": token, "database-password": args.database.password, **args.store.secret_values()}
+        loader = args.platform.credentials.get("catalog-loader-token")
+        tokens = {"token": token, "loader-token": loader}
+        values = {**tokens, "database-password": args.database.password, **args.store.secret_values()}
         secret = workloads.secret(SECRET, identity, values, child)
         network.allow_ingress("catalog", identity, {"http": PORT}, [network.Peer(CLIENTS)], child)
         server = workloads.deployment(
@@ -57,6 +62,7 @@ class RestCatalog(pulumi.ComponentResource):
             uri=f"http://catalog:{PORT}",
             warehouse=warehouse(args.store.bucket),
             authentication=connections.BearerToken(token),
+            loader=connections.BearerToken(loader),
             ready=(server, service),
         )
         self.register_outputs({})
@@ -77,6 +83,7 @@ def server_container(image: pulumi.Input[str], size: Size, database: Database, s
         environment["CATALOG_S3_PATH__STYLE__ACCESS"] = "true"
     secret_environment = {
         "CATALOG_TOKEN": SecretKey(SECRET, "token"),
+        "CATALOG_LOADER_TOKEN": SecretKey(SECRET, "loader-token"),
         "CATALOG_JDBC_PASSWORD": SecretKey(SECRET, "database-password"),
     }
     if store.credentials is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 
@@ -58,13 +58,18 @@ Authentication = BearerToken | ClientCredentials | RequestSignature | None
 class Catalog:
     """An Iceberg catalog. uri: of a REST catalog, or Glue. warehouse: what the catalog calls the lake's root.
 
-    authentication: of a REST catalog; None where it asks for nothing.
+    authentication: of a REST catalog; None where it asks for nothing. loader: that of ingestion, where it is another.
     """
 
     uri: str | Glue
     warehouse: str
     authentication: Authentication = None
     ready: tuple[pulumi.Resource, ...] = ()
+    loader: Authentication = None
+
+    def for_loader(self) -> Catalog:
+        """Return the catalog as ingestion sees it."""
+        return self if self.loader is None else replace(self, authentication=self.loader)
 
     def trino_properties(self) -> dict[str, str]:
         """Return the catalog part of a Trino Iceberg catalog.

@@ -77,7 +77,7 @@ public final class CatalogServer {
         connector.setHost(settings.host());
         connector.setPort(settings.port());
         server.addConnector(connector);
-        server.setHandler(new GracefulHandler(new BearerToken(settings.token(), servlets)));
+        server.setHandler(new GracefulHandler(new BearerToken(settings.token(), settings.loaderToken(), servlets)));
         server.setStopTimeout(DRAIN.toMillis());
         server.setStopAtShutdown(true);
         return server;

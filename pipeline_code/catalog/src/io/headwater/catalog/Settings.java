@@ -8,20 +8,22 @@ import java.util.Set;
 /**
  * What the environment says.
  *
- * <p>{@code CATALOG_TOKEN}: the bearer token, at least 16 letters, digits or {@code -._~+/=}. {@code CATALOG_BIND_HOST}
+ * <p>{@code CATALOG_TOKEN}: the bearer token, at least 16 letters, digits or {@code -._~+/=}.
+ * {@code CATALOG_LOADER_TOKEN}: another one, for ingestion; without it there is none. {@code CATALOG_BIND_HOST}
  * and {@code CATALOG_PORT}: where to listen (0.0.0.0, 8181). Every other {@code CATALOG_*} variable is an Iceberg
  * catalog property: the prefix goes, {@code __} becomes {@code -}, {@code _} becomes {@code .}, letters become small
  * ({@code CATALOG_S3_ACCESS__KEY__ID} is {@code s3.access-key-id}).
  */
-record Settings(String token, String host, int port, Map<String, String> catalog) {
+record Settings(String token, String loaderToken, String host, int port, Map<String, String> catalog) {
     private static final String PREFIX = "CATALOG_";
-    private static final Set<String> OWN = Set.of("CATALOG_TOKEN", "CATALOG_BIND_HOST", "CATALOG_PORT");
+    private static final Set<String> OWN = 
+            Set.of("CATALOG_TOKEN", "CATALOG_LOADER_TOKEN", "CATALOG_BIND_HOST", "CATALOG_PORT");
 
     static Settings from(Map<String, String> environment) {
-        String token = environment.get("CATALOG_TOKEN");
-        if (token == null || !token.matches("[A-Za-z0-9._~+/=-]{16,}")) {
-            throw new IllegalArgumentException("CATALOG_TOKEN must be set to at least 16 of the characters"
-                    + " A-Z a-z 0-9 - . _ ~ + / =");
+        String token = token("CATALOG_TOKEN", environment.get("CATALOG_TOKEN"));
+        String loaderToken = environment.get("CATALOG_LOADER_TOKEN");
+        if (loaderToken != null && token("CATALOG_LOADER_TOKEN", loaderToken).equals(token)) {
+            throw new IllegalArgumentException("CATALOG_LOADER_TOKEN must differ from CATALOG_TOKEN: it opens less");
         }
         Map<String, String> properties = new HashMap<>();
         environment.forEach((name, value) -> {
@@ -41,8 +43,16 @@ record Settings(String token, String host, int port, Map<String, String> catalog
         // A restarted PostgreSQL ends connections with these; the pool then connects anew and repeats the statement.
         properties.putIfAbsent("retryable_status_codes", "57P01,57P02,57P03");
         properties.putIfAbsent("clients", "4");
-        return new Settings(token, environment.getOrDefault("CATALOG_BIND_HOST", "0.0.0.0"),
+        return new Settings(token, loaderToken, environment.getOrDefault("CATALOG_BIND_HOST", "0.0.0.0"),
                 port(environment.get("CATALOG_PORT")), Map.copyOf(properties));
+    }
+
+    private static String token(String variable, String value) {
+        if (value == null || !value.matches("[A-Za-z0-9._~+/=-]{16,}")) {
+            throw new IllegalArgumentException(variable + " must be set to at least 16 of the characters"
+                    + " A-Z a-z 0-9 - . _ ~ + / =");
+        }
+        return value;
     }
 
     private static String propertyName(String variable) {
