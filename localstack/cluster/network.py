@@ -18,6 +18,7 @@ from localstack.cluster.layout import (
 )
 from localstack.errors import LocalError
 from localstack.process import ask, output
+from localstack.registry.server import ADDRESS
 
 SWITCHES = {
     "net.ipv4.ip_forward": "1",
@@ -25,7 +26,8 @@ SWITCHES = {
     "fs.inotify.max_user_instances": "8192",
     "fs.inotify.max_user_watches": "524288",
 }
-FORWARD, INPUT, PREROUTING = "HEADWATER-FORWARD", "HEADWATER-INPUT", "HEADWATER-PREROUTING"
+FORWARD, INPUT, OUTPUT = "HEADWATER-FORWARD", "HEADWATER-INPUT", "HEADWATER-OUTPUT"
+PREROUTING = "HEADWATER-PREROUTING"
 
 
 def packet_rules() -> dict[tuple[str, str], tuple[str, ...]]:
@@ -33,7 +35,9 @@ def packet_rules() -> dict[tuple[str, str], tuple[str, ...]]:
 
     What comes from elsewhere is dropped before kube-proxy gives it another destination and marks it as allowed. The
     kernel lets others send to 127.0.0.0/8 as well, since NodePorts on loopback need `route_localnet`.
+    The registry asks for no password: only root gets there, or any user could push what the next `make up` deploys.
     """
+    registry = ADDRESS.rpartition(":")[2]
     return {
         ("raw", PREROUTING): (
             "-i lo -j RETURN",
@@ -44,6 +48,9 @@ def packet_rules() -> dict[tuple[str, str], tuple[str, ...]]:
             f"-i {POD_BRIDGE} -o {POD_BRIDGE} -j ACCEPT",
             f"-i {POD_BRIDGE} -j REJECT",
             f"-o {POD_BRIDGE} -j REJECT",
+        ),
+        ("filter", OUTPUT): (
+            f"-o lo -p tcp --dport {registry} -m owner ! --uid-owner 0 -j REJECT --reject-with tcp-reset",
         ),
         ("filter", INPUT): (
             f"-d {NODE_ADDRESS}/32 -i lo -j RETURN",

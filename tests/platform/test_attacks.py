@@ -103,6 +103,18 @@ def test_a_neighbour_on_the_network_reaches_nothing_of_the_cluster(
     assert [place for place, reached in zip(places, found, strict=True) if reached] == []
 
 
+@ours
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can try it as another user")
+@pytest.mark.parametrize(("user", "answers"), [("root", True), ("nobody", False)])
+def test_only_root_gets_to_the_registry(user: str, answers: bool) -> None:
+    """Any user pushes an image under the tag that the next `make up` deploys, or deletes those that run."""
+    argv = ["setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups"]
+    argv += ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/5000"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, cwd="/")
+    assert (done.returncode == 0) is answers, done.stderr
+    assert answers or "Connection refused" in done.stderr
+
+
 def asked(endpoints: Endpoints, path: str, body: str | None = None, **headers: str) -> int:
     """Return Trino's status for a request over HTTPS without its certificate being checked, as an attacker asks."""
     anyone = ssl.create_default_context()

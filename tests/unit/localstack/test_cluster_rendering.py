@@ -93,6 +93,12 @@ def test_pods_reach_nothing_beyond_the_machine_and_nothing_reaches_them() -> Non
     assert network.packet_rules()["filter", network.INPUT][-1] == f"-d {NODE_ADDRESS}/32 -j REJECT"
 
 
+def test_only_root_gets_to_the_registry() -> None:
+    """A tag can be calculated from a checkout: whoever pushes it first decides what runs as PostgreSQL."""
+    (rule,) = network.packet_rules()["filter", network.OUTPUT]
+    assert "--dport 5000 -m owner ! --uid-owner 0 -j REJECT" in rule
+
+
 def test_what_comes_from_elsewhere_is_dropped_before_it_gets_another_destination() -> None:
     """kube-proxy's mark lets a neighbour pass who routes the cluster's addresses to this machine."""
     early = network.packet_rules()["raw", network.PREROUTING]
