@@ -6,8 +6,8 @@ import pulumi
 
 from components import settings
 from components.connections import WebService
+from components.settings.accounts import SALESFORCE_CLIENT_SECRET, SALESFORCE_PRIVATE_KEY, STRIPE_API_KEY
 from components.settings.base import PROJECT
-from components.settings.services import SALESFORCE_CLIENT_SECRET, SALESFORCE_PRIVATE_KEY, STRIPE_API_KEY
 
 
 def accounts(config: pulumi.Config, services: settings.Services) -> tuple[WebService, ...]:

@@ -1,5 +1,6 @@
 """The stack's configuration, read and checked once; nothing else reads `pulumi.Config` or the environment."""
 
+from components.settings.accounts import Salesforce, Services, Stripe
 from components.settings.aws import Aws
 from components.settings.base import DnsLabel, Model, mebibytes, seconds
 from components.settings.catalog import Catalog
@@ -18,7 +19,6 @@ from components.settings.loading import (
 )
 from components.settings.observability import Observability
 from components.settings.schedule import Schedule
-from components.settings.services import Salesforce, Services, Stripe
 from components.settings.serving import Oidc, Serving
 from components.settings.sizes import Size, Sizes
 from components.settings.sources import added_sources, source_passwords

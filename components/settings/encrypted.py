@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from components.settings.services import SALESFORCE_CLIENT_SECRET, SALESFORCE_PRIVATE_KEY, STRIPE_API_KEY
+from components.settings.accounts import SALESFORCE_CLIENT_SECRET, SALESFORCE_PRIVATE_KEY, STRIPE_API_KEY
 
 ROOT_SECRET = "rootSecret"  # noqa: S105 - the setting's name
 CATALOG_TOKEN = "catalogToken"  # noqa: S105 - the setting's name

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from components.settings.accounts import Services, service_contradictions
 from components.settings.aws import Aws
 from components.settings.base import Model
 from components.settings.catalog import Catalog
@@ -16,7 +17,6 @@ from components.settings.images import ECR, Images
 from components.settings.networks import is_the_machine_itself
 from components.settings.observability import Observability
 from components.settings.placement import placement_contradictions
-from components.settings.services import Services, service_contradictions
 from components.settings.serving import Serving, serving_contradictions
 from components.settings.sizes import Sizes
 from components.settings.storage import Storage, bucket_contradictions

@@ -11,8 +11,8 @@ import pytest
 
 from components import settings
 from components.orchestration.dagster import UNCONNECTED
+from components.settings.accounts import SERVICE_SECRETS
 from components.settings.encrypted import SECRETS
-from components.settings.services import SERVICE_SECRETS
 from tests.unit.components.conftest import (
     ROOT,
     SECRET_SIGNATURE,
