@@ -11,50 +11,20 @@ from typing import Any
 import yaml
 
 from .browser import Browser
-from .conftest import ROOT, Superset
+from .conftest import ROOT
+from .dashboard_page import DASHBOARD, SIZE, STATE, Superset, complete, log_in, logged_in, read_charts
 from .endpoints import Endpoints
 
-DASHBOARD = "/superset/dashboard/petco-executive/"
 ASSETS = ROOT / "pipeline_code" / "dashboards" / "assets"
 CHARTS = {yaml.safe_load(path.read_text())["slice_name"] for path in sorted((ASSETS / "charts").glob("*.yaml"))}
-# Every chart of the dashboard: its title, whether it is drawn, and its text.
-STATE = """JSON.stringify(
-[...document.querySelectorAll('[data-test="dashboard-component-chart-holder"]')].map(holder => ({
-  title: (holder.querySelector('[data-test="editable-title"]') || {innerText: ''}).innerText.trim(),
-  drawn: !holder.querySelector('.loading, [data-test="loading-indicator"], [aria-label="Loading"]')
-    && !!holder.querySelector('canvas, table tbody tr'),
-  failed: !!holder.querySelector('[role="alert"], .ant-alert-error, [data-test="missing-chart"]'),
-  number: (holder.querySelector('.header-line') || {innerText: ''}).innerText,
-  text: holder.innerText,
-})).filter(chart => chart.title))"""
-
-
-def log_in(browser: Browser, superset: Superset, user: str, password: str | None = None) -> None:
-    """Fill in and send the login form, as a person does; does not wait for the outcome."""
-    browser.open(f"{superset.url}/login/")
-    browser.type_into("#username", user)
-    browser.type_into("#password", superset.passwords[user] if password is None else password)
-    browser.click('button[type="submit"]')
-
-
-def logged_in(browser: Browser, superset: Superset, user: str) -> None:
-    """Log in and wait for the page behind the login."""
-    log_in(browser, superset, user)
-    browser.wait_for("!location.pathname.startsWith('/login')", f"{user} is logged in", 90)
 
 
 def open_dashboard(browser: Browser, superset: Superset) -> dict[str, dict[str, Any]]:
     """Open the dashboard and wait until every chart is drawn; title → state. A failed chart fails the test."""
-    # High enough for all rows: Superset draws only charts that are in view.
-    browser.resize(1440, 3000)
+    browser.resize(*SIZE)
     browser.open(superset.url + DASHBOARD)
-    browser.wait_for(
-        f"(charts => charts.length >= {len(CHARTS)} && charts.every(chart => chart.drawn || chart.failed))"
-        f"(JSON.parse({STATE}))",
-        f"all {len(CHARTS)} charts drawn",
-        180,
-    )
-    charts = {chart["title"]: chart for chart in json.loads(browser.evaluate(STATE))}
+    browser.wait_for(complete(len(CHARTS)), f"all {len(CHARTS)} charts drawn", 180)
+    charts = read_charts(browser)
     failed = {title: chart["text"][:400] for title, chart in charts.items() if chart["failed"]}
     assert not failed, f"charts with an error: {failed}; picture: {browser.screenshot(browser.pictures / 'failed.png')}"
     assert set(charts) == CHARTS
@@ -130,11 +100,11 @@ def test_the_channel_filter_changes_the_numbers(
     browser.wait_for(
         "(charts => charts.every(chart => chart.drawn || chart.failed)"
         " && charts.some(chart => chart.title === 'Orders'"
-        f" && chart.number.trim() !== {json.dumps(f'{all_channels:,}')}))(JSON.parse({STATE}))",
+        f" && chart.number.trim() !== {json.dumps(f'{all_channels:,}')}))({STATE})",
         "all charts drawn again, with another number of orders",
         180,
     )
-    charts = {chart["title"]: chart for chart in json.loads(browser.evaluate(STATE))}
+    charts = read_charts(browser)
     assert_shown(charts, totals(trino, endpoints, "channel = 'app'"))
 
 
