@@ -21,6 +21,7 @@ STATE = """
     && !!holder.querySelector('canvas, table tbody tr'),
   failed: !!holder.querySelector('[role="alert"], .ant-alert-error, [data-test="missing-chart"]'),
   number: (holder.querySelector('.header-line') || {innerText: ''}).innerText,
+  countries: [...holder.querySelectorAll('tbody tr td:nth-child(2)')].map(cell => cell.innerText),
   text: holder.innerText,
 })).filter(chart => chart.title)"""
 
@@ -71,3 +72,41 @@ def charts_of_tab(position: Mapping[str, Any], tab: int = 0) -> set[str]:
 def read_charts(browser: Browser) -> dict[str, dict[str, Any]]:
     """Return the state of every chart that the page shows now, by its title."""
     return {chart["title"]: chart for chart in json.loads(browser.evaluate(f"JSON.stringify({STATE})"))}
+
+
+def click_marked(browser: Browser, element: str, what: str) -> None:
+    """Click the element that a JavaScript expression finds, once it is there; `what` names it in an error."""
+    browser.wait_for(
+        f"(found => {{ if (!found) return false; found.dataset.wanted = {json.dumps(what)}; return true }})({element})",
+        what,
+        60,
+    )
+    browser.click(f"[data-wanted={json.dumps(what)}]")
+
+
+def open_tab(browser: Browser, title: str, charts: int) -> dict[str, dict[str, Any]]:
+    """Open the tab of that title, as a person does, wait until so many charts are drawn, and return their states."""
+    tabs = "[...document.querySelectorAll('[data-test=\"dashboard-component-tabs\"] .ant-tabs-tab')]"
+    click_marked(browser, f"{tabs}.find(tab => tab.innerText.trim() === {json.dumps(title)})", f"the tab {title}")
+    browser.wait_for(complete(charts), f"all {charts} charts of the tab {title} drawn", 180)
+    return read_charts(browser)
+
+
+def choose(browser: Browser, filter_name: str, option: str) -> None:
+    """Choose an option of the dashboard's filter of that name; does not apply it yet."""
+    controls = '[...document.querySelectorAll(\'[data-test="filter-bar"] [data-test="form-item-value"]\')]'
+    named = f"item.closest('.ant-form-item').innerText.trim().startsWith({json.dumps(filter_name)})"
+    click_marked(
+        browser,
+        f"({controls}.find(item => {named}) || {{querySelector: () => null}}).querySelector('.ant-select')",
+        f"the filter {filter_name}",
+    )
+    wanted = f'.ant-select-item-option[title="{option}"]'
+    browser.click(wanted)
+    chosen = f"!!document.querySelector({json.dumps(wanted + '[aria-selected=true]')})"
+    browser.wait_for(chosen, f"{option} is chosen", 60)
+
+
+def apply_filters(browser: Browser) -> None:
+    """Apply what was chosen in the dashboard's filters."""
+    browser.click('[data-test="filter-bar__apply-button"]')
