@@ -74,11 +74,13 @@ class Home:
         return cls(default_root(os.environ, os.getuid()))
 
     def create(self) -> None:
-        """Make the folders; those with keys or volumes are closed to other users."""
-        for folder in (self.root, self.cache, self.bin, self.logs, self.run, self.registry):
+        """Make the folders; those with keys, volumes, images or logs are closed to other users."""
+        for folder in (self.root, self.cache, self.bin):
             folder.mkdir(parents=True, exist_ok=True)
-        for folder in (self.state, self.cluster):
+        for folder in (self.state, self.cluster, self.logs, self.run, self.registry):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Earlier ones were open.
+            folder.chmod(0o700)
 
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
         """Environment for pulumi, kubectl and everything they start; `base` defaults to this process's.

@@ -131,8 +131,9 @@ def _of_template(
         return replace(kind, least=int(least), most=int(most))
     if resource.kind == "StatefulSet":
         return replace(kind, least=1, asleep=1)
-    readers = _environment(pod).get("HEADWATER_READER_PODS")
-    return kind if readers is None else replace(kind, most=1 + int(readers))
+    environment = _environment(pod)
+    readers, loads = environment.get("HEADWATER_READER_PODS"), environment.get("HEADWATER_LOADS_AT_ONCE", "1")
+    return kind if readers is None else replace(kind, most=int(loads) * (1 + int(readers)))
 
 
 def _environment(pod: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -31,13 +32,21 @@ def connected(kube: Kube, user: str = ADMIN) -> Iterator[Any]:
 
     Only the administrator may read what no dashboard shows: what was set aside, what is open about the sources.
     """
-    given = _login(kube, user) if kube.platform.login else {"user": getpass.getuser()}
+    given = login(kube, user) if kube.platform.login else {"user": getpass.getuser()}
     with reach(kube, "trino") as address:
         yield trino.dbapi.connect(host=address, catalog=LAKE, schema=SERVED, source="headwater", **given)  # type: ignore[no-untyped-call]
 
 
-def _login(kube: Kube, user: str) -> dict[str, Any]:
-    """Return what a connection needs to log in. Raises UsageError for a user that is not there."""
+def login(kube: Kube, user: str) -> dict[str, Any]:
+    """Return what a connection over HTTPS needs to log in. Raises UsageError for a user that is not there."""
+    session = requests.Session()
+    # Else REQUESTS_CA_BUNDLE would count in place of the certificate.
+    session.trust_env, session.verify = False, str(certificate(kube))
+    return {"user": user, "auth": trino.auth.BasicAuthentication(user, password(kube, user)), "http_session": session}
+
+
+def password(kube: Kube, user: str) -> str:
+    """Return the password of a user of Trino. Raises UsageError for one that is not there."""
     name = kube.platform.stack
     passwords = stack.outputs(kube.home, name).get("trino_passwords")
     if passwords is None:
@@ -46,14 +55,15 @@ def _login(kube: Kube, user: str) -> dict[str, Any]:
         )
     if user not in passwords:
         raise not_allowed("u", user, passwords)
+    return str(passwords[user])
+
+
+def certificate(kube: Kube) -> Path:
+    """Return a file with the certificate of the stack's Trino, which it has written."""
     (trusted,) = kube.get(f"configmap/{CERTIFICATE}", kube.platform.namespace)
-    file = kube.home.state / f"trino-{name}.pem"
+    file = kube.home.state / f"trino-{kube.platform.stack}.pem"
     file.write_text("".join(trusted["data"].values()))
-    session = requests.Session()
-    # Else REQUESTS_CA_BUNDLE would count in place of the certificate.
-    session.trust_env, session.verify = False, str(file)
-    password = trino.auth.BasicAuthentication(user, passwords[user])
-    return {"user": user, "auth": password, "http_session": session}
+    return file
 
 
 def explain(error: Exception) -> str:

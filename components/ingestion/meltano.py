@@ -79,6 +79,8 @@ def run_container(args: IngestionArgs) -> Container:
         image=args.platform.image("ingestion"),
         size=args.platform.sizes.ingestion,
         environment={
+            # Dagster reads it in the template that it makes the Jobs of.
+            "HEADWATER_LOADS_AT_ONCE": str(args.settings.loads_at_once),
             "HEADWATER_READER_PODS": str(args.settings.reader_pods),
             **shop_environment(args.source),
             **{variable: value for service in args.services for variable, value in service.environment.items()},

@@ -29,9 +29,10 @@ def pods(settings: Settings) -> Iterator[tuple[str, Pods]]:
     for name, (size, most) in _plain(settings).items():
         room, apart = nodes.asked(getattr(settings.sizes, size)), name == "superset" and most > 1
         yield f"sizes.{size}", Pods(name, room, most=most, apart=apart)
-    room, readers = nodes.asked(settings.sizes.ingestion), settings.ingestion.reader_pods
+    room, ingestion = nodes.asked(settings.sizes.ingestion), settings.ingestion
+    loads = ingestion.loads_at_once * (1 + ingestion.reader_pods)
     spot = frozenset(ON_SPOT)
-    yield "sizes.ingestion", Pods("ingestion", room, most=1 + readers, selector=ON_SPOT, taints=spot)
+    yield "sizes.ingestion", Pods("ingestion", room, most=loads, selector=ON_SPOT, taints=spot)
     yield "trino", Pods("trino", nodes.asked(trino.size))
     if workers.maximum > 0:
         room, own = nodes.asked(workers.size), bool(workers.node_selector or workers.tolerations)

@@ -12,11 +12,17 @@ from components.settings.base import DnsLabel, Model, Quantity, WrongField
 class Ingestion(Model):
     """Ingestion. How large its pods are is in `sizes.ingestion`."""
 
+    loads_at_once: int = Field(
+        default=3,
+        ge=1,
+        le=64,
+        description="How many sources of a run are loaded at the same time, each by a pod of its own.",
+    )
     reader_pods: int = Field(
         default=1,
         ge=0,
         le=64,
-        description="How many further pods may read a very large table together with the pod of the run.",
+        description="How many further pods may read a very large table together with the pod of its load.",
     )
 
 

@@ -8,7 +8,14 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from localstack.cluster.layout import NODE_ADDRESS, NODE_BRIDGE, POD_BRIDGE, POD_NETWORK_NAME, SERVICE_NETWORK
+from localstack.cluster.layout import (
+    NODE_ADDRESS,
+    NODE_BRIDGE,
+    POD_BRIDGE,
+    POD_NETWORK,
+    POD_NETWORK_NAME,
+    SERVICE_NETWORK,
+)
 from localstack.errors import LocalError
 from localstack.process import ask, output
 
@@ -18,18 +25,27 @@ SWITCHES = {
     "fs.inotify.max_user_instances": "8192",
     "fs.inotify.max_user_watches": "524288",
 }
-FORWARD, INPUT = "HEADWATER-FORWARD", "HEADWATER-INPUT"
+FORWARD, INPUT, PREROUTING = "HEADWATER-FORWARD", "HEADWATER-INPUT", "HEADWATER-PREROUTING"
 
 
-def filter_rules() -> dict[str, tuple[str, ...]]:
-    """Rules by chain. Pods reach pods and this machine, nothing else; nothing outside reaches pods or the node."""
+def packet_rules() -> dict[tuple[str, str], tuple[str, ...]]:
+    """Rules by table and chain. Pods reach pods and this machine, nothing else; nothing outside reaches any of it.
+
+    What comes from elsewhere is dropped before kube-proxy gives it another destination and marks it as allowed. The
+    kernel lets others send to 127.0.0.0/8 as well, since NodePorts on loopback need `route_localnet`.
+    """
     return {
-        FORWARD: (
+        ("raw", PREROUTING): (
+            "-i lo -j RETURN",
+            f"-i {POD_BRIDGE} -j RETURN",
+            *(f"-d {each} -j DROP" for each in ("127.0.0.0/8", SERVICE_NETWORK, POD_NETWORK, f"{NODE_ADDRESS}/32")),
+        ),
+        ("filter", FORWARD): (
             f"-i {POD_BRIDGE} -o {POD_BRIDGE} -j ACCEPT",
             f"-i {POD_BRIDGE} -j REJECT",
             f"-o {POD_BRIDGE} -j REJECT",
         ),
-        INPUT: (
+        ("filter", INPUT): (
             f"-d {NODE_ADDRESS}/32 -i lo -j RETURN",
             f"-d {NODE_ADDRESS}/32 -i {POD_BRIDGE} -j RETURN",
             f"-d {NODE_ADDRESS}/32 -j REJECT",
@@ -124,15 +140,15 @@ def _switch(record: Path) -> None:
 
 
 def _rules() -> None:
-    """Put our two chains, with exactly our rules, in front of the machine's own."""
-    for chain, rules in filter_rules().items():
+    """Put our chains, with exactly our rules, in front of the machine's own."""
+    for (table, chain), rules in packet_rules().items():
         builtin = chain.removeprefix("HEADWATER-")
         # One transaction: the chain is never seen empty.
         body = "".join(f"-A {chain} {rule}\n" for rule in rules)
-        _run("iptables-restore", "--noflush", input=f"*filter\n:{chain} - [0:0]\n{body}COMMIT\n")
+        _run("iptables-restore", "--noflush", input=f"*{table}\n:{chain} - [0:0]\n{body}COMMIT\n")
         jump = [builtin, "-j", chain]
-        if ask(["iptables", "-w", "-C", *jump]).returncode != 0:
-            _run("iptables", "-w", "-I", *jump)
+        if ask(["iptables", "-w", "-t", table, "-C", *jump]).returncode != 0:
+            _run("iptables", "-w", "-t", table, "-I", *jump)
 
 
 def _share_mounts() -> None:

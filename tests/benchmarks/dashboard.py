@@ -17,15 +17,17 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import requests
 import trino
 
+from cli.platform import lake
+from cli.platform.kube import Kube
 from localstack.home import Home
 from tests.benchmarks.measure import PAGE, ROOT, machine, write
 from tests.platform.browser import Browser, BrowserError
@@ -76,31 +78,33 @@ class Page:
 
 
 class Engine:
-    """Trino, asked what it did for Superset."""
+    """Trino, asked by its administrator what it did for Superset."""
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        """Connect. Anybody may ask on dev, whose Trino has no login."""
-        self._url = f"http://{endpoints.trino_host}:{endpoints.trino_port}"
-        self._cursor: Any = trino.dbapi.connect(  # type: ignore[no-untyped-call]
-            host=endpoints.trino_host, port=endpoints.trino_port, user="bench", catalog="lake"
-        ).cursor()
+    def __init__(self, kube: Kube, endpoints: Endpoints) -> None:
+        """Log in."""
+        given = lake.login(kube, lake.ADMIN)
+        place: dict[str, Any] = {"host": endpoints.trino_host, "port": endpoints.trino_port, "http_scheme": "https"}
+        self._cursor: Any = trino.dbapi.connect(**place, **given, catalog="lake").cursor()  # type: ignore[no-untyped-call]
+        self._url = f"https://{endpoints.trino_host}:{endpoints.trino_port}"
+        self._session: requests.Session = given["http_session"]
+        self._login = (given["user"], lake.password(kube, given["user"]))
 
     def rows(self, sql: str) -> list[Any]:
         """Return the rows of a query."""
         return list(self._cursor.execute(sql).fetchall())
 
     def queries_since(self, moment: datetime) -> list[dict[str, Any]]:
-        """Return the statistics of Superset's queries that were made after `moment`."""
+        """Return the statistics of the queries that Superset made for its charts after `moment`."""
         found = self.rows(
-            "SELECT query_id FROM system.runtime.queries WHERE source = 'superset'"
+            "SELECT query_id FROM system.runtime.queries WHERE source = 'superset' AND query NOT LIKE '%$refs%'"
             f" AND created >= TIMESTAMP '{moment:%Y-%m-%d %H:%M:%S.%f} UTC'"
         )
         return [self._statistics(query) for (query,) in found]
 
     def _statistics(self, query: str) -> dict[str, Any]:
-        request = urllib.request.Request(f"{self._url}/v1/query/{query}", headers={"X-Trino-User": "bench"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return dict(json.load(answer)["queryStats"])
+        answer = self._session.get(f"{self._url}/v1/query/{query}", auth=self._login, timeout=30)
+        answer.raise_for_status()
+        return dict(answer.json()["queryStats"])
 
 
 def amount(text: str, units: dict[str, float]) -> float:
@@ -259,7 +263,7 @@ def opened(endpoints: Endpoints, home: Home, pictures: Path) -> Page:
             "(async () => (await (await fetch('/api/v1/dashboard/petco-executive')).json()).result.position_json)()"
         )
         cookies = browser.call("Network.getCookies", urls=[superset.url])["cookies"]
-    return Page(superset, cookies, len(charts_of_tab(json.loads(layout))), Engine(endpoints))
+    return Page(superset, cookies, len(charts_of_tab(json.loads(layout))), Engine(Kube.of(home, "dev"), endpoints))
 
 
 def main() -> None:

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import trino as trino_client
 
+from cli.platform import lake
+from cli.platform.kube import Kube
 from localstack.home import Home
 
 from .browser import Browser
@@ -74,11 +76,33 @@ def secret(kubectl: Callable[..., Any]) -> Callable[[str, str, str], str]:
 
 
 @pytest.fixture(scope="session")
-def trino(endpoints: Endpoints) -> Iterator[Any]:
-    """A DB-API connection to Trino's catalog `lake`."""
-    connection: Any = trino_client.dbapi.Connection(
-        host=endpoints.trino_host, port=endpoints.trino_port, user="tests", catalog="lake", request_timeout=120
-    )
+def connect(endpoints: Endpoints, home: Home) -> Callable[..., Any]:
+    """`connect(user="admin", **options)`: a DB-API connection to Trino's catalog `lake`, logged in."""
+    kube = Kube.of(home, "dev")
+
+    def connection(user: str = "admin", **options: Any) -> Any:
+        given = lake.login(kube, user)
+        place: dict[str, Any] = {"host": endpoints.trino_host, "port": endpoints.trino_port, "http_scheme": "https"}
+        return trino_client.dbapi.Connection(**place, **given, catalog="lake", request_timeout=120, **options)
+
+    return connection
+
+
+@pytest.fixture(scope="session")
+def developer_login(home: Home) -> dict[str, str]:
+    """Variables with which dbt logs in to Trino as a developer."""
+    kube = Kube.of(home, "dev")
+    return {
+        "TRINO_HTTP_SCHEME": "https",
+        "TRINO_CA": str(lake.certificate(kube)),
+        "TRINO_DEVELOPER_PASSWORD": lake.password(kube, "developer"),
+    }
+
+
+@pytest.fixture(scope="session")
+def trino(connect: Callable[..., Any]) -> Iterator[Any]:
+    """A connection of Trino's administrator."""
+    connection = connect()
     yield connection
     connection.close()
 

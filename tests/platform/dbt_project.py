@@ -25,6 +25,8 @@ class DbtProject:
     name: str
     raw: str
     folder: Path
+    login: Mapping[str, str]
+    """Variables of the developer's login to Trino."""
 
     def schema(self, layer: str) -> str:
         """Return where a layer is built."""
@@ -37,6 +39,7 @@ class DbtProject:
             **inherited,
             "TRINO_HOST": self.endpoints.trino_host,
             "TRINO_PORT": str(self.endpoints.trino_port),
+            **self.login,
             "HEADWATER_DEVELOPER": self.name,
             "DBT_PROFILES_DIR": str(PROJECT),
             "DBT_TARGET_PATH": str(self.folder / "target"),

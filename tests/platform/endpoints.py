@@ -7,6 +7,7 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -117,13 +118,17 @@ class Dagster:
         """Launch the job, wait for its end and return the run; raises AssertionError unless it succeeds in time."""
         return self.wait(self.launch(job), timeout_s)
 
-    def launch(self, job: str) -> str:
-        """Launch the job and return the run's id."""
+    def launch(self, job: str, tags: Mapping[str, str] = MappingProxyType({})) -> str:
+        """Launch the job, its run with these tags, and return the run's id."""
         launched = self.query(
             "mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename"
             " ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }"
             " ... on RunConfigValidationInvalid { errors { message } } } }",
-            p={"selector": self.find_job(job), "runConfigData": {}},
+            p={
+                "selector": self.find_job(job),
+                "runConfigData": {},
+                "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
+            },
         )["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", f"{job} was not launched: {launched}"
         return str(launched["run"]["runId"])

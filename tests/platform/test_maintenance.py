@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import trino as trino_client
 
 from .conftest import ROOT
 from .dbt_project import drop_schemas
-from .endpoints import Endpoints
 from .test_data import rows
 
 # Of Dagster's image, and without Dagster in it.
@@ -24,14 +22,9 @@ NOW = maintenance.Limits(snapshot_retention="0s", orphan_retention="0s")
 
 
 @pytest.fixture
-def lake(endpoints: Endpoints) -> Iterator[Any]:
+def lake(connect: Callable[..., Any]) -> Iterator[Any]:
     """A connection that may expire what is new, with a table made by many small writes and deletions."""
-    connection: Any = trino_client.dbapi.Connection(
-        host=endpoints.trino_host,
-        port=endpoints.trino_port,
-        user="developer",
-        catalog="lake",
-        request_timeout=120,
+    connection = connect(
         session_properties={
             "lake.expire_snapshots_min_retention": "0s",
             "lake.remove_orphan_files_min_retention": "0s",

@@ -42,11 +42,13 @@ def python(home: Home) -> Path:
 
 
 @pytest.fixture
-def project(python: Path, endpoints: Endpoints, trino: Any, tmp_path: Path) -> Iterator[Callable[[str], DbtProject]]:
+def project(
+    python: Path, endpoints: Endpoints, developer_login: dict[str, str], trino: Any, tmp_path: Path
+) -> Iterator[Callable[[str], DbtProject]]:
     """`project(name)`: dbt as developer `property_<name>` reads RAW; nothing of it is left afterwards."""
     drop_schemas(trino, "dev_property_")
     rows(trino, f"create schema {RAW}")
-    yield lambda name: DbtProject(python, endpoints, f"property_{name}", RAW, tmp_path / name)
+    yield lambda name: DbtProject(python, endpoints, f"property_{name}", RAW, tmp_path / name, developer_login)
     drop_schemas(trino, "dev_property_")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg2
 
-from provision.assets import AssetError, import_assets, read_assets, variables
+from provision.assets import AssetError, dataset_uuids, import_assets, read_assets, variables
 from provision.roles import MissingPermissionError, apply_roles
 from provision.users import apply_user, users_from
 
@@ -85,7 +85,9 @@ def provision(contents: dict[str, str]) -> None:
             db.session.commit()
             import_assets(contents, security_manager.find_user(username=administrator.name))
         with step("roles and users"):
-            apply_roles(security_manager, db.session.query(SqlaTable).all())
+            # Not those that an editor has made: whatever they show, every viewer would read it.
+            ours = dataset_uuids(contents)
+            apply_roles(security_manager, [each for each in db.session.query(SqlaTable) if str(each.uuid) in ours])
             for user in others:
                 print(f"user {user.name}: {apply_user(security_manager, user)}")
             db.session.commit()

@@ -51,6 +51,11 @@ def read_assets(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
     return contents
 
 
+def dataset_uuids(contents: Mapping[str, str]) -> set[str]:
+    """Return the uuids of the datasets among the files that `read_assets` has read."""
+    return {str(yaml.safe_load(text)["uuid"]) for name, text in contents.items() if name.startswith("datasets/")}
+
+
 def variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Return what asset files may name: the environment, the marts' schema, how to connect to Trino, who runs queries.
 

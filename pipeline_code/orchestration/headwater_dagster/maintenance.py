@@ -1,5 +1,6 @@
 """How Trino maintains a table, by what the table needs: statements, and after which errors to try again."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ BUILT = ("staging", "intermediate", "marts", "snapshots")
 CONFLICTS = frozenset({"ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"})
 """Names of Trino's errors after which another commit has won the race for the next snapshot, and nothing is changed."""
 ATTEMPTS = 4
+NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 Query = Callable[[str], Sequence[Sequence[Any]]]
 
 
@@ -28,6 +30,12 @@ class Limits:
     small_files: int = 8
     delete_files: int = 4
     manifests: int = 50
+
+    def __post_init__(self) -> None:
+        """Refuse, with ValueError, what is not exactly a duration or a size: it becomes part of a statement."""
+        interval(self.snapshot_retention)
+        interval(self.orphan_retention)
+        size(self.small_file)
 
 
 @dataclass(frozen=True)
@@ -120,7 +128,7 @@ def interval(duration: str) -> str:
     """Return one of Trino's durations (90s, 7.50d) as an interval; ValueError for anything else."""
     units = {"s": "second", "m": "minute", "h": "hour", "d": "day"}
     seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    if duration[-1:] not in units:
+    if re.fullmatch(rf"{NUMBER}[{''.join(units)}]", duration) is None:
         raise ValueError(f"duration {duration!r}: a number and one of s, m, h, d are allowed, for example 7d")
     return f"interval '{float(duration[:-1]) * seconds[duration[-1]]:.0f}' second"
 
@@ -128,6 +136,6 @@ def interval(duration: str) -> str:
 def size(text: str) -> int:
     """Return one of Trino's data sizes (64MB) in bytes; ValueError for anything else."""
     units = {"kB": 2**10, "MB": 2**20, "GB": 2**30}
-    if text[-2:] not in units:
+    if re.fullmatch(rf"{NUMBER}({'|'.join(units)})", text) is None:
         raise ValueError(f"size {text!r}: a number and one of kB, MB, GB are allowed, for example 64MB")
     return int(float(text[:-2]) * units[text[-2:]])

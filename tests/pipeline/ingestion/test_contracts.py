@@ -110,6 +110,19 @@ def test_error_names_file_key_value_and_way_out(tmp_path: Path, text: str, messa
     assert "contracts/shop/orders.yml" in str(caught.value)
 
 
+def test_an_owner_can_be_written_to(tmp_path: Path) -> None:
+    """Dagster refuses other owners when it starts, with all sources, and names no file."""
+    folder = write(tmp_path, "stream: orders")
+    file = folder / "shop" / "_source.yml"
+    assert read_source(folder / "shop").owner is None
+    said = file.read_text()
+    file.write_text(said + "owner: shop@petco.example\n")
+    assert read_source(folder / "shop").owner == "shop@petco.example"
+    file.write_text(said + "owner: the shop\n")
+    with pytest.raises(ContractError, match=r"_source\.yml, owner.*the shop.*mail address"):
+        read_source(folder / "shop")
+
+
 def test_two_sources_cannot_share_a_table(tmp_path: Path) -> None:
     """Each would replace the rows of the other."""
     write(tmp_path, "stream: orders")

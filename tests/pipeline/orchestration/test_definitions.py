@@ -1,3 +1,5 @@
+import datetime as dt
+
 import dagster as dg
 import pytest
 
@@ -58,6 +60,45 @@ def test_no_stream_is_loaded_for_nothing(graph, stream):
     assert node.is_materializable
     assert {child.path[0] for child in node.child_keys} == {"staging"}
     assert node.parent_keys == {dg.AssetKey(["shop", stream])}
+
+
+def test_the_groups_are_the_domains(graph):
+    """A page of sixty boxes, or of layers that say how a table is made and not what it is about."""
+    groups = {}
+    for key in graph.get_all_asset_keys():
+        groups.setdefault(graph.get(key).group_name, set()).add("/".join(key.path))
+    assert set(groups) == {*SOURCES, "sales", "payments", "customers", "quality", "dashboards"}
+    assert {"shop/orders", "raw/orders", "staging/stg_petco__orders"} <= groups["shop"]
+    assert {"marts/fct_orders", "intermediate/int_order_items__priced"} <= groups["sales"]
+
+
+def test_everything_has_an_owner(graph):
+    """A mart is wrong, and nobody knows whom to ask."""
+    assert [key for key in graph.get_all_asset_keys() if key.path[0] != "staging" and not graph.get(key).owners] == []
+    assert graph.get(dg.AssetKey(["raw", "stripe_charges"])).owners == ["finance@petco.example"]
+
+
+def test_tables_show_their_columns(graph):
+    for key in graph.materializable_asset_keys:
+        metadata = graph.get(key).metadata
+        assert metadata["dagster/table_name"].startswith(("lake.raw.", '"lake".', "lake.")), key
+        assert metadata["dagster/column_schema"].columns, key
+    amount = next(
+        column
+        for column in graph.get(dg.AssetKey(["raw", "orders"])).metadata["dagster/column_schema"].columns
+        if column.name == "shipping_fee"
+    )
+    assert (amount.type, amount.constraints.nullable) == ("numeric(12,2)", False)
+
+
+@pytest.mark.parametrize("mart", ["fct_orders", "payment_reconciliation", "revenue_by_channel"])
+def test_a_mart_has_to_be_as_fresh_as_its_sources(graph, mart):
+    """Loads that succeed beside builds that fail: the dashboard is old, and everything is green."""
+    policy = graph.get(dg.AssetKey(["marts", mart])).freshness_policy
+    assert (policy.warn_window.to_timedelta(), policy.fail_window.to_timedelta()) == (
+        dt.timedelta(hours=2),
+        dt.timedelta(hours=24),
+    )
 
 
 def test_the_dashboard_ends_the_lineage(graph):

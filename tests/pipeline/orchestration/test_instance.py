@@ -6,6 +6,7 @@ import json
 import pytest
 import yaml
 from dagster._core.instance.config import dagster_instance_config
+from dagster_k8s.container_context import K8sContainerContext
 from dagster_k8s.job import UserDefinedDagsterK8sConfig
 from dagster_k8s.launcher import K8sRunLauncher
 
@@ -74,6 +75,50 @@ def test_runs_without_a_pod_are_refused(monkeypatch, pod):
     """A run pod without limits takes its node's memory, and the kernel picks who goes."""
     with pytest.raises(ValueError, match="HEADWATER_RUN_POD"):
         configured(monkeypatch, pod)
+
+
+def asked_by_a_tag(monkeypatch, wanted):
+    """What becomes of a run whose tag asks for a pod of its own, as the launcher decides it."""
+    given = configured(monkeypatch, json.dumps(POD))
+    run = K8sContainerContext(run_k8s_config=UserDefinedDagsterK8sConfig.from_dict(wanted))
+    return run.validate_user_k8s_config_for_run(
+        given["only_allow_user_defined_k8s_config_fields"], given["only_allow_user_defined_env_vars"]
+    )
+
+
+SECRET = {"secret_ref": {"name": "postgres-credentials"}}
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"container_config": {"image": "127.0.0.1:5000/headwater/postgres"}},
+        {"container_config": {"command": ["sh"]}},
+        {"container_config": {"env_from": [SECRET]}},
+        {"container_config": {"volume_mounts": [{"name": "x", "mount_path": "/x"}]}},
+        {"container_config": {"security_context": {"privileged": True}}},
+        {"pod_spec_config": {"service_account_name": "postgres"}},
+        {"pod_spec_config": {"volumes": [{"name": "x", "secret": {"secret_name": "postgres-credentials"}}]}},
+        {"pod_spec_config": {"init_containers": [{"name": "x", "image": "y"}]}},
+        {"pod_spec_config": {"host_network": True}},
+        {"pod_template_spec_metadata": {"labels": {"app.kubernetes.io/name": "minio"}}},
+        {"job_spec_config": {"parallelism": 100}},
+    ],
+    ids=str,
+)
+def test_a_run_does_not_choose_its_pod(monkeypatch, wanted):
+    """A run's tag that reads every Secret of the namespace, as any of its service accounts."""
+    with pytest.raises(Exception, match="violated the allowed list"):
+        asked_by_a_tag(monkeypatch, wanted)
+
+
+def test_a_run_may_ask_for_memory_but_not_for_variables(monkeypatch):
+    resources = {"limits": {"memory": "4Gi"}}
+    assert asked_by_a_tag(
+        monkeypatch, {"container_config": {"resources": resources}}
+    ).run_k8s_config.container_config == {"resources": resources}
+    with pytest.raises(Exception, match="violated the allowed list"):
+        asked_by_a_tag(monkeypatch, {"container_config": {"env": [{"name": "LD_PRELOAD", "value": "/tmp/x"}]}})
 
 
 def test_the_code_location_is_where_its_service_is():

@@ -127,6 +127,16 @@ def test_a_duration_that_is_none_is_told(definitions, text):
         interval(text)
 
 
+@pytest.mark.parametrize("name", ["snapshot_retention", "orphan_retention", "small_file"])
+@pytest.mark.parametrize("text", ["7d') --", "1e3d", " 7d", "64MB'", "infd"])
+def test_settings_of_a_run_are_no_sql(definitions, name, text):
+    """Whoever may start maintenance would run any statement, as the user that owns the marts."""
+    from headwater_dagster.maintenance import Limits
+
+    with pytest.raises(ValueError, match="for example"):
+        Limits(**{name: text})
+
+
 @pytest.mark.parametrize("name", ["ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"])
 def test_a_load_that_was_faster_is_no_failure(maintain, name):
     """A compaction that gives up at every load never happens on a busy table."""

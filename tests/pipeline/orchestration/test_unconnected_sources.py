@@ -81,11 +81,11 @@ def test_a_name_without_contracts_leaves_everything(loaded, names):
 
 def test_jobs_of_all_sources_stay_known(definitions, monkeypatch):
     """A source's last Job may run when it is disconnected: taken for nobody's, the other sources would wait for it."""
-    from headwater_dagster.defs.ingestion.assets import rivals
+    from headwater_dagster.defs.ingestion.loads import Load
     from headwater_dagster.defs.ingestion.streams import connected, sources
 
     monkeypatch.setenv("HEADWATER_UNCONNECTED_SOURCES", "salesforce  stripe")
     (shop,) = connected()
     assert shop.name == "shop"
-    assert rivals("ingestion", shop).endswith("notin (salesforce,stripe)")
+    assert Load(shop, shop.streams, None).rivals("ingestion").endswith("notin (salesforce,stripe)")
     assert len(sources()) == 3

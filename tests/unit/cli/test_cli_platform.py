@@ -120,7 +120,7 @@ def test_the_stacks_of_this_machine_are_at_their_node_ports(name: str) -> None:
     found = endpoints.load(name, {})
     assert (found.context, found.forwarded) == (None, ())
     assert [each.url() for each in found.endpoints] == [
-        "http://127.0.0.1:30088/", "http://127.0.0.1:30070/", "http://127.0.0.1:30080/ui/",
+        "http://127.0.0.1:30088/", "http://127.0.0.1:30070/", "https://127.0.0.1:30080/ui/",
         "postgresql://127.0.0.1:30432/shop",
     ]  # fmt: skip
     assert (found.minio is None) == (name == "localstack")

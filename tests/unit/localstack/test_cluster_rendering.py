@@ -87,10 +87,18 @@ def test_containerd_keeps_data_in_the_home_and_streams_on_loopback() -> None:
 
 
 def test_pods_reach_nothing_beyond_the_machine_and_nothing_reaches_them() -> None:
-    forward = network.filter_rules()[network.FORWARD]
+    forward = network.packet_rules()["filter", network.FORWARD]
     assert forward.index("-i headwater1 -j REJECT") > forward.index("-i headwater1 -o headwater1 -j ACCEPT")
     assert "-o headwater1 -j REJECT" in forward
-    assert network.filter_rules()[network.INPUT][-1] == f"-d {NODE_ADDRESS}/32 -j REJECT"
+    assert network.packet_rules()["filter", network.INPUT][-1] == f"-d {NODE_ADDRESS}/32 -j REJECT"
+
+
+def test_what_comes_from_elsewhere_is_dropped_before_it_gets_another_destination() -> None:
+    """kube-proxy's mark lets a neighbour pass who routes the cluster's addresses to this machine."""
+    early = network.packet_rules()["raw", network.PREROUTING]
+    assert early[:2] == ("-i lo -j RETURN", "-i headwater1 -j RETURN")
+    dropped = {rule.split()[1] for rule in early if rule.endswith("-j DROP")}
+    assert dropped == {"127.0.0.0/8", "10.96.0.0/16", "10.244.0.0/16", f"{NODE_ADDRESS}/32"}
 
 
 def test_removing_our_rules_keeps_the_machines_own() -> None:

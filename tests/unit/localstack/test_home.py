@@ -32,3 +32,8 @@ def test_keys_are_closed_to_other_users(tmp_path: Path) -> None:
     home.create()
     assert home.state.stat().st_mode & 0o077 == 0
     assert home.cluster.stat().st_mode & 0o077 == 0
+    for folder in (home.logs, home.run, home.registry):
+        folder.chmod(0o755)
+    home.create()
+    for folder in (home.logs, home.run, home.registry):
+        assert folder.stat().st_mode & 0o077 == 0, "what services log, and all images, also in a home that was open"

@@ -100,8 +100,8 @@ def test_the_nodes_of_a_stack_hold_its_pods(stack: str) -> None:
     most = [name for node in found.most.nodes for name in node.pods]
     assert most.count("trino-worker") == workers["maximum"]
     assert most.count("dagster run") == placement.RUNS
-    readers = json.loads(program.configuration(stack).get("headwater:ingestion", "{}")).get("reader_pods", 1)
-    assert most.count("ingestion") == 1 + readers
+    ingestion = json.loads(program.configuration(stack).get("headwater:ingestion", "{}"))
+    assert most.count("ingestion") == ingestion.get("loads_at_once", 3) * (1 + ingestion.get("reader_pods", 1))
 
 
 @pytest.mark.parametrize("stack", ON_AWS)

@@ -57,17 +57,20 @@ def follow_job(
         raise JobFailed(pods.failure_text(job, api.namespace, how, list(tail)), code=how.code)
 
 
-def left_over(api: JobApi, attempts: Mapping[str, str], run: Mapping[str, str], arguments: Sequence[str]) -> str | None:
+def left_over(
+    api: JobApi, attempts: Mapping[str, str], run: Mapping[str, str], arguments: Sequence[str], *, failed: bool = False
+) -> str | None:
     """Return the Job that an earlier attempt has left and that does what this one is to do, None if there is none.
 
     attempts: labels of all attempts, those of runs included that this run tries again; run: labels of this run's own.
     A Job that still runs is taken up, whichever attempt made it. One that has succeeded is so only where this run made
-    it: another run has heard of its own, and this one is to load what came since.
+    it: another run has heard of its own, and this one is to load what came since. One that has failed is left alone,
+    unless this run made it and `failed` asks for it.
     """
     for job in reversed(api.jobs(selector(attempts))):
         same = job["spec"]["template"]["spec"]["containers"][0].get("args") == list(arguments)
         own = run.items() <= job["metadata"].get("labels", {}).items()
-        if same and not has_failed(job) and (own or not has_ended(job)):
+        if same and (not has_failed(job) or (failed and own)) and (own or not has_ended(job)):
             return str(job["metadata"]["name"])
     return None
 

@@ -10,7 +10,7 @@ import pytest
 
 from components.connections import TRINO_TRUST
 from components.kubernetes import pods
-from tests.unit.components.conftest import Resource, aws_program, plain
+from tests.unit.components.conftest import Resource, plain, run_program, stack_config
 from tests.unit.components.test_program import pod_specs
 
 
@@ -41,7 +41,8 @@ def test_runs_are_confined_like_the_servers_of_dagster(resources: list[Resource]
 
 def test_a_run_mounts_what_its_stack_has_where_its_programs_look(resources: list[Resource]) -> None:
     """A run waits for ever for a volume that the stack does not have, or dbt finds no certificate."""
-    for made, with_login in ((resources, False), (aws_program("staging")[0], True)):
+    open_stack = run_program(stack_config("dev") | {"headwater:trino": "{}"}, "dev")[0]
+    for made, with_login in ((open_stack, False), (resources, True)):
         pod, maps = run_pod(made), {each.known_as for each in made if each.kind == "ConfigMap"}
         paths = {each["mount_path"] for each in pod["container_config"]["volume_mounts"]}
         assert (TRINO_TRUST in paths) is with_login

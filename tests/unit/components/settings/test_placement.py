@@ -26,7 +26,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
     "prod": {},
     "staging in the cluster": {
         "storage": {"kind": "minio"}, "catalog": {"kind": "rest"}, "database": {"kind": "in-cluster"}, "trino": {},
-        "dashboards": {}, "observability": {}, "ingestion": {"reader_pods": 0},
+        "dashboards": {}, "observability": {}, "ingestion": {"reader_pods": 0, "loads_at_once": 2},
     },
     "staging of its own": {
         "services": {"stripe": {"kind": "none"}, "salesforce": {"kind": "none"}},
@@ -57,7 +57,8 @@ def test_the_settings_know_every_pod_that_the_program_makes(case: str) -> None:
     ("changed", "made", "path", "says"),
     [
         ({"trino": {"workers": {"maximum": 40}}}, {}, "aws.cluster.nodes.spot_cpu: 256", "8 trino-worker"),
-        ({"ingestion": {"reader_pods": 64}}, {"spot_cpu": 64}, "aws.cluster.nodes.spot_cpu: 64", "65 ingestion"),
+        ({"ingestion": {"reader_pods": 64}}, {"spot_cpu": 64}, "aws.cluster.nodes.spot_cpu: 64", "195 ingestion"),
+        ({"ingestion": {"loads_at_once": 64}}, {"spot_cpu": 64}, "aws.cluster.nodes.spot_cpu: 64", "256 ingestion"),
         ({"dashboards": {"servers": 16}}, {"on_demand_cpu": 10}, "aws.cluster.nodes.on_demand_cpu: 10", "superset"),
         # Too large for each node, which is said of that pod alone.
         ({"sizes": {"dagster_code": {"memory": "600Gi", "memory_limit": "600Gi"}}}, {}, "sizes.dagster_code", "600.0"),

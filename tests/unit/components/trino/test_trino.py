@@ -168,6 +168,13 @@ def test_privileges_are_those_of_the_table(user: str, schema: str) -> None:
     assert owns == ("OWNERSHIP" in TABLES.get((user, schema), set()))
 
 
+def test_dashboards_do_not_read_the_bounds_of_columns() -> None:
+    """`"dim_customers$files"` tells the least and the greatest address, whatever is hidden of the table."""
+    for table in ("dim_customers$files", "daily_sales$partitions"):
+        assert not first("tables", user="superset", catalog="lake", schema="marts", table=table)["privileges"]
+        assert first("tables", user="dbt", catalog="lake", schema="marts", table=table)["privileges"]
+
+
 @pytest.mark.parametrize(
     ("user", "lake", "system"),
     [("admin", "all", "all"), ("dbt", "all", "read-only"), ("superset", "read-only", "read-only"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -31,7 +32,7 @@ STREAM_KEYS = (
     "stream", "version", "description", "key", "replication_key", "write", "deletes", "sort", "partition", "freshness",
     "quarantine", "on_drift", "columns",
 )  # fmt: skip
-SOURCE_KEYS = ("title", "kind", "tap", "description")
+SOURCE_KEYS = ("title", "kind", "tap", "description", "owner")
 ADDED_COLUMNS = frozenset({"_loaded_at", "_sdc_deleted_at", "_sdc_lsn"})
 """Columns that Headwater adds: not listed in contracts, but rows may be sorted and partitioned by them."""
 
@@ -87,6 +88,8 @@ class Source:
     tap: str
     description: str
     streams: tuple[Contract, ...]
+    owner: str | None = None
+    """The mail address of whoever answers for what it sends."""
 
 
 def parse_source(name: str, place: str, content: Any, streams: tuple[Contract, ...]) -> Source:
@@ -101,7 +104,15 @@ def parse_source(name: str, place: str, content: Any, streams: tuple[Contract, .
         text(f"{place}, tap", found["tap"]),
         text(f"{place}, description", found["description"]) if "description" in found else "",
         streams,
+        _address(f"{place}, owner", found["owner"]) if "owner" in found else None,
     )
+
+
+def _address(place: str, value: Any) -> str:
+    address = text(place, value)
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", address):
+        raise wrong(place, value, "use a mail address, such as shop@petco.example")
+    return address
 
 
 def parse_contract(source: str, place: str, content: Any) -> Contract:

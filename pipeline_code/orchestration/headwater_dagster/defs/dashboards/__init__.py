@@ -21,6 +21,7 @@ def dashboards(manifest: Mapping[str, Any]) -> Iterator[dg.AssetSpec]:
             group_name="dashboards",
             description=exposure["description"],
             kinds={"superset"},
+            owners=[exposure["owner"]["email"]],
         )
 
 

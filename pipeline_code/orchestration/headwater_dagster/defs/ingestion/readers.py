@@ -21,13 +21,15 @@ class Readers:
         api: JobApi,
         cron_job: Manifest,
         *,
-        name: str,
         tap: str,
         labels: Mapping[str, str],
         say: Callable[..., Any],
     ) -> None:
-        """Begin without a pod. `name` is the Job's, made from the template of `cron_job` when it is asked for."""
-        self._api, self._cron_job, self._name, self._tap = api, cron_job, name, tap
+        """Begin without a pod. The Job is made from the template of `cron_job` when it is asked for.
+
+        `name` is the Job's, and has to be set before.
+        """
+        self._api, self._cron_job, self.name, self._tap = api, cron_job, "", tap
         self._labels, self._say = labels, say
         self._started = False
 
@@ -38,7 +40,7 @@ class Readers:
         self._started = True
         manifest = job_manifest(
             self._cron_job,
-            name=self._name,
+            name=self.name,
             arguments=["--tap", self._tap, "--reads-for", wanted["share"]],
             environment={},
             labels=self._labels,
@@ -49,9 +51,9 @@ class Readers:
         try:
             self._api.create_job(manifest)
         except Exception as error:  # a quota, or a cluster that is busy: the run goes on without
-            self._say(f"Job {self._name} of {wanted['pods']} readers was refused, the run reads alone: {error}")
+            self._say(f"Job {self.name} of {wanted['pods']} readers was refused, the run reads alone: {error}")
             return
-        self._say(f"Job {self._name}: {wanted['pods']} pods read a large table with this run")
+        self._say(f"Job {self.name}: {wanted['pods']} pods read a large table with this run")
 
     def __enter__(self) -> Self:
         return self
@@ -63,7 +65,7 @@ class Readers:
         ours = selector(self._labels)
         until = time.monotonic() + (LEAVING_SECONDS if kind is None else 0)
         while time.monotonic() < until:
-            if self._name not in {job["metadata"]["name"] for job in self._api.jobs(ours) if not has_ended(job)}:
+            if self.name not in {job["metadata"]["name"] for job in self._api.jobs(ours) if not has_ended(job)}:
                 return
             time.sleep(POLL_SECONDS)
-        self._api.delete_job(self._name)
+        self._api.delete_job(self.name)

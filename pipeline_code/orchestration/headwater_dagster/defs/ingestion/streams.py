@@ -7,7 +7,6 @@ import dagster as dg
 from headwater_contracts import Contract, Source, read_sources
 from headwater_contracts.files import root
 
-RAW_GROUP = "raw"
 UNCONNECTED = "HEADWATER_UNCONNECTED_SOURCES"
 
 

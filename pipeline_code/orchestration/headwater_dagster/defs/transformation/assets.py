@@ -1,17 +1,18 @@
 """The dbt project as assets: one for each model, with its tests as checks."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
-from headwater_dagster.dbt_groups import Group
+from headwater_dagster.dbt_groups import MODELS, Group
 from headwater_dagster.dbt_results import read_failure
 from headwater_dagster.defs.ingestion.resources import Lake
+from headwater_dagster.defs.ingestion.streams import connected
 from headwater_dagster.defs.pipeline.jobs import PIPELINE_TAG
 from headwater_dagster.defs.transformation import project, records, unchanged
 
@@ -20,12 +21,26 @@ FULL_REFRESH = "headwater/full-refresh"
 
 
 class Translator(DagsterDbtTranslator):
-    """Assets are keyed and grouped by the schema that dbt builds them in: marts/fct_orders, in group marts."""
+    """Assets are keyed by the schema that dbt builds them in: marts/fct_orders.
+
+    Their group is the domain: dbt's group, or the source whose tables a staging model prepares, by its folder.
+    """
+
+    def __init__(self, fresh: dg.FreshnessPolicy | None) -> None:
+        """`fresh`: how old a model may be."""
+        super().__init__(DagsterDbtTranslatorSettings(enable_asset_checks=True))
+        self._fresh = fresh
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """Return the schema."""
-        schema: str = dbt_resource_props["schema"]
-        return schema
+        """Return the domain."""
+        domain = super().get_group_name(dbt_resource_props)
+        return str(dbt_resource_props["fqn"][-2]) if domain is None else domain
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        """Return the asset of a model, source or seed."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        is_model = unique_id.partition(".")[0] in MODELS
+        return spec.replace_attributes(freshness_policy=self._fresh) if is_model else spec
 
 
 def models_of(group: Group) -> dg.AssetsDefinition:
@@ -35,7 +50,7 @@ def models_of(group: Group) -> dg.AssetsDefinition:
         name=group.name,
         manifest=project.project().manifest_path,
         select=group.select,
-        dagster_dbt_translator=Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True)),
+        dagster_dbt_translator=Translator(as_fresh_as(group.sources)),
         retry_policy=dg.RetryPolicy(max_retries=1, delay=20, backoff=dg.Backoff.EXPONENTIAL),
         pool="lake_writers",
     )
@@ -52,6 +67,20 @@ def models_of(group: Group) -> dg.AssetsDefinition:
             unchanged.remember(context, unchanged.state_after(lake, group, state))
 
     return build
+
+
+def as_fresh_as(names: Collection[str]) -> dg.FreshnessPolicy | None:
+    """Return how old a model may be that is made of these sources: as old as the strictest of their contracts allows.
+
+    A run that has loaded them builds it, too, or finds that nothing has changed.
+    """
+    streams = [stream for source in connected() if source.name in names for stream in source.streams]
+    limits = [stream.freshness for stream in streams if stream.freshness is not None]
+    if not limits:
+        return None
+    fail, warn = min(limit.fail for limit in limits), min(limit.warn for limit in limits)
+    # With the strictest of each, a warning may come no later than the failure.
+    return dg.FreshnessPolicy.time_window(fail_window=fail, warn_window=warn if warn < fail else None)
 
 
 def state_of_pipeline(context: dg.AssetExecutionContext, lake: Lake, group: Group) -> unchanged.State | None:
