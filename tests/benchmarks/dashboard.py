@@ -28,6 +28,7 @@ import trino
 
 from cli.platform import lake
 from cli.platform.kube import Kube
+from components.lake import ADMIN
 from localstack.home import Home
 from tests.benchmarks.measure import PAGE, ROOT, machine, write
 from tests.platform.browser import Browser, BrowserError
@@ -82,7 +83,7 @@ class Engine:
 
     def __init__(self, kube: Kube, endpoints: Endpoints) -> None:
         """Log in."""
-        given = lake.login(kube, lake.ADMIN)
+        given = lake.login(kube, ADMIN)
         place: dict[str, Any] = {"host": endpoints.trino_host, "port": endpoints.trino_port, "http_scheme": "https"}
         self._cursor: Any = trino.dbapi.connect(**place, **given, catalog="lake").cursor()  # type: ignore[no-untyped-call]
         self._url = f"https://{endpoints.trino_host}:{endpoints.trino_port}"
