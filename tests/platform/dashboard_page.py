@@ -94,13 +94,18 @@ def open_tab(browser: Browser, title: str, charts: int) -> dict[str, dict[str, A
 
 def choose(browser: Browser, filter_name: str, option: str) -> None:
     """Choose an option of the dashboard's filter of that name; does not apply it yet."""
-    controls = '[...document.querySelectorAll(\'[data-test="filter-bar"] [data-test="form-item-value"]\')]'
-    named = f"item.closest('.ant-form-item').innerText.trim().startsWith({json.dumps(filter_name)})"
-    click_marked(
-        browser,
-        f"({controls}.find(item => {named}) || {{querySelector: () => null}}).querySelector('.ant-select')",
-        f"the filter {filter_name}",
+    labels = "[...document.querySelectorAll('[data-test=\"filter-control-name\"]')]"
+    label = f"{labels}.find(each => each.offsetParent && each.innerText.trim() === {json.dumps(filter_name)})"
+    select = (
+        "(place => { while (place && !place.querySelector('.ant-select')) place = place.parentElement;"
+        f" return place && place.querySelector('.ant-select') }})({label})"
     )
+    # Filters for which a narrow bar has no room are behind a button.
+    more = '[data-test="dropdown-container-btn"]'
+    browser.wait_for(f"!!({select}) || !!document.querySelector({json.dumps(more)})", f"the filter {filter_name}", 60)
+    if not browser.evaluate(f"!!({select})"):
+        browser.click(more)
+    click_marked(browser, select, f"the filter {filter_name}")
     wanted = f'.ant-select-item-option[title="{option}"]'
     browser.click(wanted)
     chosen = f"!!document.querySelector({json.dumps(wanted + '[aria-selected=true]')})"
