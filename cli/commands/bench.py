@@ -7,7 +7,10 @@ import sys
 
 from cli import image_venv
 from cli.command import Call, Command, Option, truth
+from cli.commands.test import install_packages
 from localstack.home import CHECKOUT
+
+PARTS = ("platform", "dashboard", "ingestion", "changes", "large", "pods")
 
 
 def run(call: Call) -> int:
@@ -15,6 +18,9 @@ def run(call: Call) -> int:
     only, home = call.options.only, call.home
     if only == "platform":
         argv = [sys.executable, "-m", "tests.benchmarks.measure", *(["--restart"] if call.options.restart else [])]
+    elif only == "dashboard":
+        install_packages(home, call.console, ("platform",))
+        argv = [sys.executable, "-m", "tests.benchmarks.dashboard"]
     else:
         python = image_venv.ensure(home, "ingestion", call.console)
         module = "changes" if only == "large" else only
@@ -24,9 +30,9 @@ def run(call: Call) -> int:
 
 
 COMMAND = Command(
-    "measure platform or ingestion, write docs/benchmarks.md", "make bench only=ingestion", run,
+    "measure platform, dashboard or ingestion, write docs/benchmarks.md", "make bench only=ingestion", run,
     [
-        Option("only", "what", default="platform", choices=("platform", "ingestion", "changes", "large", "pods")),
+        Option("only", "what", default="platform", choices=PARTS),
         Option("restart", "also measure `make down` and the `make up` after it", kind=truth),
     ],
 )  # fmt: skip

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import websocket
 
@@ -34,7 +35,8 @@ def find_chromium() -> str:
 class Browser:
     """One browser with one page and a profile of its own; it can reach addresses on this machine only.
 
-    `pictures` is where failures leave their screenshot. `console` and `failed_requests` collect the page's errors.
+    `pictures` is where failures leave their screenshot. `console` and `failed_requests` collect the page's errors;
+    `received` has the path of each answer that has come to its end, and its bytes on the wire, 0 from the own cache.
     """
 
     pictures: Path
@@ -42,6 +44,8 @@ class Browser:
     height: int = 1000
     console: list[str] = field(default_factory=list)
     failed_requests: list[str] = field(default_factory=list)
+    received: list[tuple[str, int]] = field(default_factory=list)
+    _paths: dict[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         self._profile = tempfile.TemporaryDirectory(prefix="headwater-browser-", ignore_cleanup_errors=True)
@@ -125,8 +129,14 @@ class Browser:
                 self.console.append(parameters["entry"]["text"] + " " + parameters["entry"].get("url", ""))
             case "Runtime.exceptionThrown":
                 self.console.append(json.dumps(parameters["exceptionDetails"])[:500])
-            case "Network.responseReceived" if parameters["response"]["status"] >= 400:
-                self.failed_requests.append(f"{parameters['response']['status']} {parameters['response']['url']}")
+            case "Network.responseReceived":
+                status, url = parameters["response"]["status"], parameters["response"]["url"]
+                self._paths[parameters["requestId"]] = urlsplit(url).path
+                if status >= 400:
+                    self.failed_requests.append(f"{status} {url}")
+            case "Network.loadingFinished" if parameters["requestId"] in self._paths:
+                path = self._paths.pop(parameters["requestId"])
+                self.received.append((path, int(parameters["encodedDataLength"])))
 
     def open(self, url: str) -> None:
         """Start loading `url` and wait until the new document is parsed."""

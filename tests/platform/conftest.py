@@ -8,7 +8,6 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,17 +20,10 @@ from cli.platform.kube import Kube
 from localstack.home import Home
 
 from .browser import Browser
+from .dashboard_page import Superset
 from .endpoints import Dagster, Database, Endpoints, endpoints_from
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True)
-class Superset:
-    """The dashboards' address and the passwords of its users."""
-
-    url: str
-    passwords: dict[str, str] = field(repr=False)
 
 
 @pytest.fixture(scope="session")

@@ -11,54 +11,58 @@ from typing import Any
 import yaml
 
 from .browser import Browser
-from .conftest import ROOT, Superset
+from .conftest import ROOT
+from .dashboard_page import (
+    DASHBOARD,
+    SIZE,
+    STATE,
+    Superset,
+    apply_filters,
+    charts_of_tab,
+    choose,
+    click_marked,
+    complete,
+    log_in,
+    logged_in,
+    open_tab,
+    read_charts,
+)
 from .endpoints import Endpoints
 
-DASHBOARD = "/superset/dashboard/petco-executive/"
 ASSETS = ROOT / "pipeline_code" / "dashboards" / "assets"
-CHARTS = {yaml.safe_load(path.read_text())["slice_name"] for path in sorted((ASSETS / "charts").glob("*.yaml"))}
-# Every chart of the dashboard: its title, whether it is drawn, and its text.
-STATE = """JSON.stringify(
-[...document.querySelectorAll('[data-test="dashboard-component-chart-holder"]')].map(holder => ({
-  title: (holder.querySelector('[data-test="editable-title"]') || {innerText: ''}).innerText.trim(),
-  drawn: !holder.querySelector('.loading, [data-test="loading-indicator"], [aria-label="Loading"]')
-    && !!holder.querySelector('canvas, table tbody tr'),
-  failed: !!holder.querySelector('[role="alert"], .ant-alert-error, [data-test="missing-chart"]'),
-  number: (holder.querySelector('.header-line') || {innerText: ''}).innerText,
-  text: holder.innerText,
-})).filter(chart => chart.title))"""
+LAYOUT = yaml.safe_load((ASSETS / "dashboards" / "petco_executive.yaml").read_text())["position"]
+TABS = [LAYOUT[tab]["meta"]["text"] for tab in LAYOUT["TABS-main"]["children"]]
+SHOWN_FIRST = "order_date >= date_add('month', -11, date_trunc('month', current_date)) AND order_date <= current_date"
+"""The range of time that the dashboard opens with."""
 
 
-def log_in(browser: Browser, superset: Superset, user: str, password: str | None = None) -> None:
-    """Fill in and send the login form, as a person does; does not wait for the outcome."""
-    browser.open(f"{superset.url}/login/")
-    browser.type_into("#username", user)
-    browser.type_into("#password", superset.passwords[user] if password is None else password)
-    browser.click('button[type="submit"]')
+def charts_of(title: str) -> set[str]:
+    """The titles of the charts of a tab."""
+    return charts_of_tab(LAYOUT, TABS.index(title))
 
 
-def logged_in(browser: Browser, superset: Superset, user: str) -> None:
-    """Log in and wait for the page behind the login."""
-    log_in(browser, superset, user)
-    browser.wait_for("!location.pathname.startsWith('/login')", f"{user} is logged in", 90)
+def assert_drawn(browser: Browser, charts: dict[str, dict[str, Any]], expected: set[str]) -> None:
+    """Fail with the texts of charts that show an error, and where the page has others than the expected ones."""
+    failed = {title: chart["text"][:400] for title, chart in charts.items() if chart["failed"]}
+    assert not failed, f"charts with an error: {failed}; picture: {browser.screenshot(browser.pictures / 'failed.png')}"
+    assert set(charts) == expected
 
 
 def open_dashboard(browser: Browser, superset: Superset) -> dict[str, dict[str, Any]]:
     """Open the dashboard and wait until every chart is drawn; title → state. A failed chart fails the test."""
-    # High enough for all rows: Superset draws only charts that are in view.
-    browser.resize(1440, 3000)
+    browser.resize(*SIZE)
     browser.open(superset.url + DASHBOARD)
-    browser.wait_for(
-        f"(charts => charts.length >= {len(CHARTS)} && charts.every(chart => chart.drawn || chart.failed))"
-        f"(JSON.parse({STATE}))",
-        f"all {len(CHARTS)} charts drawn",
-        180,
-    )
-    charts = {chart["title"]: chart for chart in json.loads(browser.evaluate(STATE))}
-    failed = {title: chart["text"][:400] for title, chart in charts.items() if chart["failed"]}
-    assert not failed, f"charts with an error: {failed}; picture: {browser.screenshot(browser.pictures / 'failed.png')}"
-    assert set(charts) == CHARTS
+    expected = charts_of(TABS[0])
+    browser.wait_for(complete(len(expected)), f"all {len(expected)} charts drawn", 180)
+    charts = read_charts(browser)
+    assert_drawn(browser, charts, expected)
     return charts
+
+
+# Panels whose content is higher than they are and can't be scrolled, by their text.
+CUT_OFF = """[...document.querySelectorAll('.dashboard-markdown, [data-test="slice-container"]')]
+.filter(panel => panel.offsetParent !== null && panel.scrollHeight > panel.clientHeight + 2
+  && getComputedStyle(panel).overflowY === 'hidden').map(panel => panel.innerText.slice(0, 80))"""
 
 
 def shown_number(chart: dict[str, Any]) -> Decimal:
@@ -78,7 +82,7 @@ def ask(trino: Any, sql: str) -> list[Any]:
     return list(cursor.fetchone())
 
 
-def totals(trino: Any, endpoints: Endpoints, where: str = "true") -> tuple[Decimal, int, Decimal, Decimal]:
+def totals(trino: Any, endpoints: Endpoints, where: str = SHOWN_FIRST) -> tuple[Decimal, int, Decimal, Decimal]:
     """Net revenue, orders, average order value and return rate (percent), as Trino has them."""
     net, orders, returned = ask(
         trino,
@@ -120,22 +124,68 @@ def test_the_channel_filter_changes_the_numbers(
     """A filter that is shown but reaches no query."""
     logged_in(browser, superset, "viewer")
     open_dashboard(browser, superset)
-    browser.click('[data-test="filter-bar"] .ant-select')
-    option = '.ant-select-item-option[title="app"]'
-    browser.click(option)
-    chosen = f"!!document.querySelector({json.dumps(option + '[aria-selected=true]')})"
-    browser.wait_for(chosen, "the channel app is chosen", 60)
-    browser.click('[data-test="filter-bar__apply-button"]')
+    choose(browser, "Channel", "app")
+    apply_filters(browser)
     all_channels = totals(trino, endpoints)[1]
     browser.wait_for(
         "(charts => charts.every(chart => chart.drawn || chart.failed)"
         " && charts.some(chart => chart.title === 'Orders'"
-        f" && chart.number.trim() !== {json.dumps(f'{all_channels:,}')}))(JSON.parse({STATE}))",
+        f" && chart.number.trim() !== {json.dumps(f'{all_channels:,}')}))({STATE})",
         "all charts drawn again, with another number of orders",
         180,
     )
-    charts = {chart["title"]: chart for chart in json.loads(browser.evaluate(STATE))}
-    assert_shown(charts, totals(trino, endpoints, "channel = 'app'"))
+    charts = read_charts(browser)
+    assert_shown(charts, totals(trino, endpoints, f"{SHOWN_FIRST} AND channel = 'app'"))
+
+
+def test_every_tab_is_drawn_and_nothing_is_cut_off(browser: Browser, superset: Superset, pictures: Path) -> None:
+    """A tab that nobody opens before its readers do; a text or a table that ends at the panel's edge."""
+    logged_in(browser, superset, "viewer")
+    open_dashboard(browser, superset)
+    for title in TABS[1:]:
+        expected = charts_of(title)
+        assert_drawn(browser, open_tab(browser, title, len(expected)), expected)
+        browser.settle()
+        browser.screenshot(pictures / f"dashboard-{title.split()[0].lower()}.png")
+        assert browser.evaluate(CUT_OFF) == [], title
+
+
+def test_the_country_filter_changes_the_stores(
+    browser: Browser, superset: Superset, trino: Any, endpoints: Endpoints
+) -> None:
+    """A filter that is shown but reaches no query, or offers what is not there."""
+    store, country = ask(
+        trino,
+        f"SELECT store_name, country FROM {endpoints.marts_schema}.store_sales"
+        " GROUP BY store_name, country ORDER BY sum(net_revenue) LIMIT 1",
+    )
+    logged_in(browser, superset, "viewer")
+    open_dashboard(browser, superset)
+    open_tab(browser, "Products and stores", len(charts_of("Products and stores")))
+    choose(browser, "Country", country)
+    apply_filters(browser)
+    only_there = (
+        "(charts => charts.every(chart => chart.drawn || chart.failed) && charts.some(chart => chart.title === 'Stores'"
+        f" && chart.text.includes({json.dumps(store)}) && chart.countries.every(each => each === {json.dumps(country)})"
+        f"))({STATE})"
+    )
+    browser.wait_for(only_there, f"only stores in {country}", 180)
+
+
+def test_a_viewer_can_drill(browser: Browser, superset: Superset) -> None:
+    """A reader who sees a number and may not ask what it is made of."""
+    logged_in(browser, superset, "viewer")
+    open_dashboard(browser, superset)
+    holder = (
+        "[...document.querySelectorAll('[data-test=\"dashboard-component-chart-holder\"]')]"
+        ".find(each => each.innerText.startsWith('Orders by channel'))"
+    )
+    click_marked(browser, f"{holder}.querySelector('[aria-label=\"More Options\"]')", "the chart's menu")
+    menu = "[...document.querySelectorAll('.ant-dropdown-menu-title-content')]"
+    click_marked(browser, f"{menu}.find(each => each.innerText.trim() === 'Drill to detail')", "Drill to detail")
+    rows = "document.querySelectorAll('.ant-modal-body .virtual-table-cell, .ant-modal-body tbody td').length"
+    browser.wait_for(f"{rows} > 0", "rows of the mart", 120)
+    assert not [each for each in browser.failed_requests if "/datasource/" in each or "/dataset/" in each]
 
 
 def status_of(browser: Browser, path: str, method: str = "GET") -> int:

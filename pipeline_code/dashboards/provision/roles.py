@@ -26,6 +26,11 @@ VIEWER_PERMISSIONS: Final = frozenset(
         ("can_read", "AvailableDomains"),
         ("can_recent_activity", "Log"),
         ("can_view_chart_as_table", "Dashboard"),
+        # From a number to its parts: drill by another column, or to the mart's rows behind it.
+        ("can_drill", "Dashboard"),
+        ("can_get_drill_info", "Dataset"),
+        ("can_samples", "Datasource"),
+        ("can_write", "ExploreFormDataRestApi"),
         ("can_csv", "Superset"),
         ("can_export", "Chart"),
         ("menu_access", "Home"),

@@ -50,7 +50,17 @@ def database() -> Iterator[dict[str, str]]:
         shutil.chown(folder, "nobody", "nogroup")
     path = {"PATH": f"{programs}:{os.environ['PATH']}"}
     data = folder / "data"
-    made = ["initdb", "-D", str(data), "-U", "superset", "--auth=trust", "--no-sync"]
+    made = [
+        "initdb",
+        "-D",
+        str(data),
+        "-U",
+        "superset",
+        "--auth=trust",
+        "--no-sync",
+        "--encoding=UTF8",
+        "--locale=C.UTF-8",
+    ]
     subprocess.run([*account, *made], env=path, check=True, capture_output=True, cwd="/")
     log = (folder / "log").open("w")
     options = {
