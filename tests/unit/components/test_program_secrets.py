@@ -21,8 +21,8 @@ def credentials() -> set[str]:
     names += [f"minio-{who}-{half}-key" for who in ("trino", "ingestion", "catalog") for half in ("access", "secret")]
     names += [f"shop-{role}" for role in ("postgres", "shop", "headwater_reader")]
     names += [f"superset-{what}" for what in ("secret-key", "admin", "editor", "viewer")]
-    names += [f"trino-{user}" for user in ("admin", "dbt", "superset", "developer")]
-    names += ["catalog-token", "catalog-loader-token", "trino-certificate"]
+    names += [f"trino-{user}" for user in ("dbt", "superset", "developer")]
+    names += ["catalog-token", "catalog-loader-token"]
     names += ["trino-shared-secret", "stripe-api-key", "salesforce-client-secret"]
     return {derive(ROOT_SECRET, name) for name in names} | {ROOT_SECRET}
 
