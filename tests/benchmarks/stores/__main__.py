@@ -25,7 +25,7 @@ from localstack.home import Home
 from tests.benchmarks.ingestion import ROOT
 from tests.benchmarks.measure import machine, write
 from tests.benchmarks.stores import charts, lake, questions
-from tests.benchmarks.stores.measuring import CLIENTS, CLIENTS_S, cold, reading, series, together, updates, warm
+from tests.benchmarks.stores.measuring import CLIENTS, CLIENTS_S, cold, reading, side_by_side, together, updates, warm
 from tests.benchmarks.stores.readers import Reader
 from tests.benchmarks.stores.result import MANY, ONE, Found, Result, Size, page
 
@@ -62,9 +62,11 @@ def measure(console: Console, scale: float, rows: int, readers: list[Reader]) ->
             with step(reader, question.title, 15 * max(1, scale)):
                 found.warm[question.title] = warm(reader, question, "orders")
                 found.cold[question.title] = cold(reader, question, "orders")
-    for reader, found in pairs:
-        with step(reader, f"{aggregate.title}, each size", 20 * max(1, scale)):
-            found.series = series(reader, sizes, rows, runs=7)
+    for number in sizes:
+        with console.step(f"All in turn: {aggregate.title} of {number:,} orders", estimate_s=5):
+            for found, ms in zip(stores, side_by_side(readers, questions.name(number, rows), runs=9), strict=True):
+                found.series.append(ms)
+        result.loads.append(os.getloadavg()[0])
     for question in (lookup, aggregate):
         for reader, found in pairs:
             with step(reader, f"{question.title}, {CLIENTS} clients", CLIENTS_S):
@@ -93,12 +95,13 @@ def publish(console: Console, result: Result, text: str) -> None:
 
 def run(console: Console, options: argparse.Namespace) -> None:
     """Measure, print, and write the page if asked to. LocalError for what is missing, StepFailed for what failed."""
+    lake.check_machine(console, options.cache, Path(tempfile.gettempdir()), options.scale)
     used = lake.pythons(console, options.python, options.sources, options.cache)
-    with tempfile.TemporaryDirectory(prefix="headwater-bench-") as name:
-        folder = Path(name)
-        lake.check_machine(console, options.cache, folder, options.scale)
-        with lake.readers(console, used, folder, options.cache, options.scale) as (rows, readers):
-            result = measure(console, options.scale, rows, readers)
+    with (
+        tempfile.TemporaryDirectory(prefix="headwater-bench-") as folder,
+        lake.readers(console, used, Path(folder), options.cache, options.scale) as (rows, readers),
+    ):
+        result = measure(console, options.scale, rows, readers)
     text = page(result, machine(), f"{datetime.now(UTC):%H:%M}")
     raw = options.cache / f"stores-{options.scale:g}.json"
     raw.write_text(json.dumps(dataclasses.asdict(result), indent=1))

@@ -8,15 +8,16 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from tests.benchmarks.stores import questions
 from tests.benchmarks.stores.readers import Reader
 
 AGGREGATE = "monthly aggregate"
-LONGEST_S = 20.0
+LONGEST_S = 10.0
 """No question is repeated for longer than this, once it was asked FEWEST times."""
 FEWEST = 3
+WARM_UPS, WARM_UP_S = 10, 5.0
+"""Unmeasured runs before the warm ones: a JVM compiles what it runs often."""
 CLIENTS = 8
 CLIENTS_S = 10.0
 OWN_KEYS = 12
@@ -56,21 +57,26 @@ class Throughput(Times):
 
 @dataclass(frozen=True)
 class Question:
-    """A question: `sql` returns it, for a table and the number of the run. `runs` and `cold`: how often it is asked."""
+    """A question that changes nothing; `runs` and `cold` say how often it is asked. The keys are asked for in turn."""
 
     title: str
-    sql: Callable[[str, int], str]
+    template: str
     runs: int
     cold: int
+    keys: Sequence[int] = (0,)
+
+    def sql(self, table: str, number: int) -> str:
+        """Return the SQL of a run."""
+        return self.template.format(table=table, key=self.keys[number % len(self.keys)])
 
 
 def reading(rows: int) -> tuple[Question, Question, Question]:
-    """Return the questions that change nothing: lookup, aggregate, wide scan."""
+    """Return the questions: lookup, aggregate, wide scan."""
     keys = questions.keys(CLIENTS * OWN_KEYS, rows, seed=1)
     return (
-        Question("point lookup by key", lambda t, n: questions.LOOKUP.format(table=t, key=keys[n % len(keys)]), 50, 5),
-        Question(AGGREGATE, lambda t, _: questions.AGGREGATE.format(table=t), 20, 5),
-        Question("wide scan, all columns", lambda t, _: questions.WIDE.format(table=t), 10, 3),
+        Question("point lookup by key", questions.LOOKUP, 1000, 5, keys),
+        Question(AGGREGATE, questions.AGGREGATE, 20, 5),
+        Question("wide scan, all columns", questions.WIDE, 10, 3),
     )
 
 
@@ -91,7 +97,7 @@ def warm(reader: Reader, question: Question, table: str) -> Timing:
     def ask(number: int) -> float:
         return reader.ask(question.sql(name, number))[0]
 
-    repeat(ask, FEWEST)
+    repeat(ask, WARM_UPS, WARM_UP_S)
     before = reader.cpu_ms()
     ms = repeat(ask, question.runs)
     cpu = (reader.cpu_ms() - before) / len(ms)
@@ -152,19 +158,19 @@ def fees_of(reader: Reader) -> tuple[int, int]:
     return int(count), round(float(fees) * 100)
 
 
-def series(reader: Reader, sizes: Sequence[int], rows: int, runs: int) -> list[float]:
-    """Return the median milliseconds of the warm aggregate at each size."""
-    found = []
-    for size in sizes:
-        sql = questions.AGGREGATE.format(table=reader.table(questions.name(size, rows)))
-        repeat(partial(milliseconds, reader, sql), FEWEST)
-        found.append(statistics.median(repeat(partial(milliseconds, reader, sql), runs, LONGEST_S / 2)))
-    return found
+def side_by_side(readers: Sequence[Reader], table: str, runs: int) -> list[float]:
+    """Return each reader's median milliseconds of the warm aggregate: they ask in turn, so under the same load."""
+    found: list[list[float]] = [[] for _ in readers]
+    queries = [questions.AGGREGATE.format(table=reader.table(table)) for reader in readers]
 
+    def ask_all(_number: int) -> float:
+        for reader, query, times in zip(readers, queries, found, strict=True):
+            times.append(reader.ask(query)[0])
+        return sum(times[-1] for times in found)
 
-def milliseconds(reader: Reader, sql: str, _number: int) -> float:
-    """Return how long one run of the same query takes."""
-    return reader.ask(sql)[0]
+    warm_ups = len(repeat(ask_all, FEWEST))
+    repeat(ask_all, runs, len(readers) * LONGEST_S)
+    return [statistics.median(times[warm_ups:]) for times in found]
 
 
 def crossover(sizes: Sequence[int], rows_ms: Sequence[float], columns_ms: Sequence[float]) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.benchmarks.stores.measuring import AGGREGATE, CLIENTS, CLIENTS_S, Throughput, Times, Timing, crossover
 
-ONE, MANY = "update of one row", "update of 1,000 rows in one statement"
+ONE, MANY = "update of one row", "update of 1,000 rows at once"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Found:
     crowds: dict[str, Throughput] = field(default_factory=dict)
     after: Timing | None = None
     """The warm aggregate after the updates."""
-    series: Sequence[float] = ()
+    series: list[float] = field(default_factory=list)
     """The warm aggregate at each size, in milliseconds."""
 
 
@@ -85,8 +85,9 @@ def sizes(result: Result) -> str:
         name = each.name if size.files is None else "Iceberg"
         files = "" if size.files is None else str(size.files)
         a_row = (size.table_mb + size.index_mb) * 1e6 / result.rows
-        lines.append([name, number(size.table_mb), number(size.index_mb), files, number(a_row)])
-    return table(["size on disk", "rows, MB", "indexes, MB", "data files", "bytes a row with indexes"], lines)
+        indexes = number(size.index_mb) if size.index_mb else "none"
+        lines.append([name, number(size.table_mb), indexes, files, number(a_row)])
+    return table(["size on disk", "table, MB", "indexes, MB", "data files", "bytes an order"], lines)
 
 
 def readings(result: Result) -> str:
