@@ -89,14 +89,9 @@ def growth(result: Result) -> str:
     ticks = decades(min(times), max(times))
     x = logarithmic(result.sizes[0], result.sizes[-1], left, right)
     y = logarithmic(ticks[0], ticks[-1], bottom, top)
-    parts = [
-        words(
-            24,
-            52,
-            "Monthly aggregate, data in memory, both axes logarithmic; dashed: where columns overtake PostgreSQL.",
-            "quiet",
-        )
-    ]
+    won = sorted((rows, name) for name, rows in named(result) if rows is not None)
+    end = "dashed: where columns overtake PostgreSQL" if won else "columns do not overtake PostgreSQL here"
+    parts = [words(24, 52, f"Monthly aggregate, data in memory, both axes logarithmic; {end}.", "quiet")]
     for tick in ticks:
         parts += [line(left, y(tick), right, y(tick), "grid")]
         parts += [words(left - 8, y(tick) + 4, milliseconds(tick), "quiet", "end")]
@@ -104,7 +99,6 @@ def growth(result: Result) -> str:
         if math.log10(size).is_integer() or size == result.sizes[-1]:
             parts.append(words(x(size), bottom + 20, f"{size:,}", "quiet", "middle"))
     parts.append(words((left + right) / 2, bottom + 40, "orders in the table", "quiet", "middle"))
-    won = sorted((rows, each) for each, rows in named(result) if rows is not None)
     for index, (rows, name) in enumerate(won):  # the label of the left line is above that of the right one
         at, height = x(rows), top - 4 + 16 * index
         side = "end" if at > WIDTH - LABEL else "start"

@@ -145,7 +145,9 @@ def growth(result: Result) -> str:
     ]
     said = []
     for each, rows in result.crossovers():
-        where = f"faster than PostgreSQL from about {rounded(rows)} orders on" if rows else "not faster at any size"
+        where = f"not faster up to {result.rows:,} orders"
+        if rows is not None:
+            where = f"faster than PostgreSQL from about {rounded(rows)} orders on"
         said.append(f"**{each.name}: {where}.**")
     head = ["orders", *(f"{each.name}, ms" for each in result.stores)]
     return f"{table(head, lines)}\n\n{' '.join(said)}"

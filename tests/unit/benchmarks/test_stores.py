@@ -102,7 +102,7 @@ def test_the_page_says_who_wins_from_where_on() -> None:
     """The reader's first question left to the reader; a winner that is none."""
     text = growth(result())
     assert re.search(r"Iceberg, Trino: faster than PostgreSQL from about \d\d,000 orders on", text)
-    assert "Iceberg, DuckDB: not faster at any size" in text
+    assert "Iceberg, DuckDB: not faster up to 100,000" in text
     assert "| 10,000 | 10.0 | 55.0 | 102 |" in text
 
 
