@@ -57,6 +57,13 @@ def _service(root: Path, folder: Path, access: Access, heap: str) -> tuple[Servi
 @contextmanager
 def running(folder: Path, cache: Path, access: Access, heap: str = HEAP) -> Iterator[int]:
     """Yield the port of a Trino on a private lake. Raises FileNotFoundError where its image can't be had."""
+    with started(folder, cache, access, heap) as (_, port):
+        yield port
+
+
+@contextmanager
+def started(folder: Path, cache: Path, access: Access, heap: str = HEAP) -> Iterator[tuple[Service, int]]:
+    """Yield the same server as a process, and its port. Raises FileNotFoundError where its image can't be had."""
     root = unpack(NAME, cache, ("",))
     if root is None:
         raise FileNotFoundError("no image of Trino on this machine: make up builds it")
@@ -65,10 +72,10 @@ def running(folder: Path, cache: Path, access: Access, heap: str = HEAP) -> Iter
     place = folder / NAME
     place.mkdir()
     service, port = _service(root, place, access, heap)
-    service.start()
     try:
+        service.start()
         _wait(f"http://127.0.0.1:{port}")
-        yield port
+        yield service, port
     finally:
         service.stop()
 

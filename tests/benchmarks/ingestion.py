@@ -203,10 +203,10 @@ def check(python: str, rows: int) -> None:
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": PACKAGES})
 
 
-def install(cache: Path) -> dict[str, Path]:
+def install(cache: Path, names: Sequence[str] = PEERS) -> dict[str, Path]:
     """Make the peers' environments, once for each lock file; return their Pythons."""
     found = {}
-    for name in PEERS:
+    for name in names:
         lock = HERE / "peers" / f"{name}.lock"
         place = cache / f"{name}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
         found[name] = place / "bin" / "python"

@@ -21,16 +21,17 @@ LAKE = {
 }
 
 
-def duckdb_engine(*extensions: str) -> Any:
-    """Return a connection with the extensions of the installed packages, and the source attached."""
+def duckdb_engine(*extensions: str, source: bool = True) -> Any:
+    """Return a connection with the extensions of the installed packages, and the source attached if it is wanted."""
     import duckdb
 
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-    for name in (*extensions, "postgres_scanner"):
+    for name in (*extensions, *(["postgres_scanner"] if source else [])):
         package = importlib.import_module(f"duckdb_extension_{name}")
         (extension,) = Path(next(iter(package.__path__))).glob("extensions/v*/*.duckdb_extension")
         connection.load_extension(str(extension))
-    connection.execute(f"attach '{os.environ['URI']}' as source (type postgres, read_only)")
+    if source:
+        connection.execute(f"attach '{os.environ['URI']}' as source (type postgres, read_only)")
     return connection
 
 
@@ -39,9 +40,9 @@ def duckdb_to_parquet(path: str) -> None:
     duckdb_engine().execute(f"copy source.bench.orders to '{path}' (format parquet, compression zstd)")
 
 
-def duckdb_with_lake() -> Any:
-    """Return a connection that has the lake attached as `ice`."""
-    connection = duckdb_engine("httpfs", "avro", "iceberg")
+def duckdb_with_lake(*, source: bool = True) -> Any:
+    """Return a connection that has the lake attached as `ice`, and the source if it is wanted."""
+    connection = duckdb_engine("httpfs", "avro", "iceberg", source=source)
     endpoint = LAKE["S3__ENDPOINT"].removeprefix("http://")
     connection.execute(
         f"create secret s (type s3, key_id '{LAKE['S3__ACCESS_KEY_ID']}', secret '{LAKE['S3__SECRET_ACCESS_KEY']}',"
