@@ -116,7 +116,7 @@ def test_how_long_an_answer_is_kept(application: Any, answers: Answers) -> None:
 
     assert timeout(day) is None
     answers.view = ({table: 1}, DAY)
-    assert timeout(question(application)) == kept_answers.KEPT_S
+    assert timeout(day) == kept_answers.KEPT_S
     assert timeout(hours) is None
 
 
