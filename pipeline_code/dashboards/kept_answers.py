@@ -46,18 +46,22 @@ class Table:
 
 @dataclass(frozen=True)
 class Question:
-    """What a chart asked for: the request's body, and who asked. tables: what its answer is made of."""
+    """What a chart asked for: the request's body, and who asked last. tables: what its answer is made of.
+
+    scope: what of the rows its reader may see; equal questions of equal scope have one answer.
+    """
 
     body: Mapping[str, Any]
     user: int
     tables: frozenset[Table]
     asked: float
+    scope: str = ""
 
     @property
     def key(self) -> str:
-        """Return what is equal for equal questions of one user, whichever page they are on."""
+        """Return what is equal for questions with one answer, whichever page they are on."""
         said = {name: self.body.get(name) for name in ("datasource", "queries", "result_type")}
-        return hashlib.sha256(json.dumps([self.user, said], sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.scope, said], sort_keys=True).encode()).hexdigest()
 
 
 @dataclass

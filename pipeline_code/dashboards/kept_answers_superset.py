@@ -116,16 +116,13 @@ def _remember(answers: Answers, response: Any) -> Any:
     plain = body.get("result_type", "full") == "full" and body.get("result_format", "json") == "json"
     if not plain or body["datasource"]["type"] != "table" or (request.content_length or 0) > LONGEST:
         return response
-    answers.remember(_question(body, g.user.id, time.time()))
-    return response
-
-
-def _question(body: Mapping[str, Any], user: int, asked: float) -> Question:
     from superset.connectors.sqla.models import SqlaTable
-    from superset.extensions import db
+    from superset.extensions import db, security_manager
 
     dataset = db.session.get(SqlaTable, int(body["datasource"]["id"]))
-    return Question(body, user, frozenset() if dataset is None else tables_of(dataset), asked)
+    scope = str(sorted(map(str, security_manager.get_rls_cache_key(dataset))))
+    answers.remember(Question(body, g.user.id, tables_of(dataset), time.time(), scope))
+    return response
 
 
 def store(app: Any, answers: Answers) -> None:
@@ -136,7 +133,7 @@ def store(app: Any, answers: Answers) -> None:
         from superset.key_value.types import JsonKeyValueCodec, KeyValueResource
 
         answers.unsaved = False
-        said = [[dict(each.body), each.user, each.asked] for each in answers.recent(time.time())]
+        said = [[dict(each.body), each.user, each.asked, each.scope] for each in answers.recent(time.time())]
         KeyValueDAO.upsert_entry(KeyValueResource.APP, {"questions": said}, JsonKeyValueCodec(), STORE)
         db.session.commit()
 
@@ -144,14 +141,16 @@ def store(app: Any, answers: Answers) -> None:
 def load(app: Any, answers: Answers) -> None:
     """Read what `store` has written, if anything; a question whose dataset is gone is left out."""
     with app.app_context():
+        from superset.connectors.sqla.models import SqlaTable
         from superset.daos.key_value import KeyValueDAO
+        from superset.extensions import db
         from superset.key_value.types import JsonKeyValueCodec, KeyValueResource
 
         said = KeyValueDAO.get_value(KeyValueResource.APP, STORE, JsonKeyValueCodec()) or {"questions": []}
-        for body, user, asked in reversed(said["questions"]):
-            question = _question(body, user, asked)
-            if question.tables:
-                answers.remember(question)
+        for body, user, asked, scope in reversed(said["questions"]):
+            dataset = db.session.get(SqlaTable, int(body["datasource"]["id"]))
+            if dataset is not None:
+                answers.remember(Question(body, user, tables_of(dataset), asked, scope))
         answers.unsaved = False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from .browser import Browser
@@ -115,3 +116,16 @@ def choose(browser: Browser, filter_name: str, option: str) -> None:
 def apply_filters(browser: Browser) -> None:
     """Apply what was chosen in the dashboard's filters."""
     browser.click('[data-test="filter-bar__apply-button"]')
+
+
+def picture(browser: Browser, path: Path) -> Path:
+    """Save a picture of the page down to its last chart, once it is at rest; return the path."""
+    bottom = (
+        "Math.max(...[...document.querySelectorAll('[data-test=\"dashboard-component-chart-holder\"]')]"
+        ".filter(each => each.offsetParent !== null).map(each => each.getBoundingClientRect().bottom))"
+    )
+    browser.resize(SIZE[0], round(browser.evaluate(bottom)) + 24)
+    browser.settle()
+    browser.screenshot(path)
+    browser.resize(*SIZE)
+    return path

@@ -25,6 +25,7 @@ from .dashboard_page import (
     log_in,
     logged_in,
     open_tab,
+    picture,
     read_charts,
 )
 from .endpoints import Endpoints
@@ -110,9 +111,8 @@ def test_a_viewer_sees_trinos_numbers(
     logged_in(browser, superset, "viewer")
     charts = open_dashboard(browser, superset)
     assert_shown(charts, before if totals(trino, endpoints) == before else totals(trino, endpoints))
-    browser.settle()
-    picture = browser.screenshot(pictures / "dashboard.png")
-    assert picture.stat().st_size > 50_000, f"{picture}: an almost empty picture"
+    shown = picture(browser, pictures / "dashboard.png")
+    assert shown.stat().st_size > 50_000, f"{shown}: an almost empty picture"
     foreign = [error for error in browser.failed_requests if not error.split(" ", 1)[1].startswith(superset.url)]
     assert not foreign, f"the page asked for other hosts: {foreign}"
     assert not [request for request in browser.failed_requests if "/api/v1/chart/data" in request]
@@ -145,8 +145,7 @@ def test_every_tab_is_drawn_and_nothing_is_cut_off(browser: Browser, superset: S
     for title in TABS[1:]:
         expected = charts_of(title)
         assert_drawn(browser, open_tab(browser, title, len(expected)), expected)
-        browser.settle()
-        browser.screenshot(pictures / f"dashboard-{title.split()[0].lower()}.png")
+        picture(browser, pictures / f"dashboard-{title.split()[0].lower()}.png")
         assert browser.evaluate(CUT_OFF) == [], title
 
 
