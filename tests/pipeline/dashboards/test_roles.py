@@ -10,8 +10,10 @@ from conftest import provision
 
 def readable(security_manager: Any) -> set[str]:
     """The datasets of the role, by name."""
-    access = [each for each in security_manager.find_role("viewer").permissions if "datasource_access" in str(each)]
-    return {each.view_menu.name.split("[")[2].partition("]")[0] for each in access}
+    permissions = security_manager.find_role("viewer").permissions
+    access = [each.view_menu.name for each in permissions if each.permission.name == "datasource_access"]
+    # [connection].[name](id:1)
+    return {name.split("[")[2].partition("]")[0] for name in access}
 
 
 def test_viewers_do_not_read_what_editors_make(application: Any, variables: dict[str, str]) -> None:
