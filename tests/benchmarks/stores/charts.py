@@ -90,8 +90,8 @@ def growth(result: Result) -> str:
     x = logarithmic(result.sizes[0], result.sizes[-1], left, right)
     y = logarithmic(ticks[0], ticks[-1], bottom, top)
     won = sorted((rows, name) for name, rows in named(result) if rows is not None)
-    end = "dashed: where columns overtake PostgreSQL" if won else "columns do not overtake PostgreSQL here"
-    parts = [words(24, 52, f"Monthly aggregate, data in memory, both axes logarithmic; {end}.", "quiet")]
+    about = "dashed: where columns overtake PostgreSQL" if won else "columns do not overtake PostgreSQL here"
+    parts = [words(24, 52, f"Monthly aggregate, data in memory, both axes logarithmic; {about}.", "quiet")]
     for tick in ticks:
         parts += [line(left, y(tick), right, y(tick), "grid")]
         parts += [words(left - 8, y(tick) + 4, milliseconds(tick), "quiet", "end")]
