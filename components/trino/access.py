@@ -47,15 +47,7 @@ def rules() -> str:
                 # A view runs as its owner: to show raw rows to others, dbt needs to hand on its right to read them.
                 {"user": PIPELINE, "catalog": LAKE, "schema": RAW, "privileges": ["SELECT", "GRANT_SELECT"]},
                 {"user": PIPELINE, "catalog": LAKE, "schema": built, "privileges": OWNER},
-                # Which snapshot is current says when answers end, and nothing of the rows.
-                {
-                    "user": DASHBOARDS,
-                    "catalog": LAKE,
-                    "schema": SERVED,
-                    "table": r".*\$refs",
-                    "privileges": ["SELECT"],
-                },
-                # Iceberg's other own tables ("orders$files") tell the bounds of each column.
+                # Iceberg's own tables ("orders$files") tell the bounds of each column.
                 {"user": DASHBOARDS, "catalog": LAKE, "table": r".*\$.*", "privileges": []},
                 {"user": DASHBOARDS, "catalog": LAKE, "schema": SERVED, "privileges": ["SELECT"]},
                 {"user": DEVELOPER, "catalog": LAKE, "schema": DEVELOPMENT, "privileges": OWNER},

@@ -1,8 +1,7 @@
 """The web server of Superset: one process, threads for the requests that wait on Trino.
 
 One process keeps the in-memory caches and the login rate limit in one place and the memory under 500 MB. With a shared
-cache (`headwater:dashboards.cache`) there may be several servers. Environment: SUPERSET_THREADS (8),
-SUPERSET_WATCH_SECONDS (10).
+cache (`headwater:dashboards.cache`) there may be several servers. Environment: SUPERSET_THREADS (8).
 """
 
 import os
@@ -20,10 +19,3 @@ keepalive = 30
 worker_tmp_dir = "/tmp"  # noqa: S108
 accesslog = None
 errorlog = "-"
-
-
-def post_worker_init(worker):  # type: ignore[no-untyped-def]
-    """Once the application is loaded, watch the tables behind its answers."""
-    import kept_answers_superset
-
-    kept_answers_superset.start(worker.wsgi)

@@ -38,7 +38,7 @@ SQLALCHEMY_DATABASE_URI = URL.create(
 SQLALCHEMY_ENGINE_OPTIONS = {"pool_size": 5, "max_overflow": 5, "pool_pre_ping": True, "pool_recycle": 1800}
 ALEMBIC_SKIP_LOG_CONFIG = True
 
-# Short, so that a dashboard shows a pipeline run within a minute of its end, where kept_answers.py can't tell.
+# Short, so that a dashboard shows a pipeline run within a minute of its end.
 DATA_CACHE_SECONDS = int(os.environ.get("SUPERSET_DATA_CACHE_SECONDS", "60"))
 if "SUPERSET_CACHE_HOST" in os.environ:
     CACHE = shared_cache.settings_from(os.environ)

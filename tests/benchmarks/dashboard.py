@@ -38,7 +38,7 @@ from tests.platform.endpoints import TERMINAL, Dagster, Endpoints, endpoints_fro
 MARKERS = ("<!-- dashboard: begin -->", "<!-- dashboard: end -->")
 USER = "viewer"
 REMEMBERED_S = 61
-"""Longer than Superset remembers an answer where nothing tells it that the data have changed."""
+"""Longer than Superset remembers an answer."""
 ORDERS = 200
 """Sales before each run, so that there is something to publish."""
 COLD, SECOND, AGAIN, DURING = (
