@@ -12,7 +12,9 @@ from localstack.errors import UsageError
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 """Names of sources: they begin the names of tables, variables (in capitals) and Jobs, which have 63 letters."""
-RESERVED = frozenset({*LAYERS, "source", "stg", "int"})
+DOMAINS = ("sales", "payments", "customers", "quality", "dashboards")
+"""Groups of assets beside those of the sources: dbt's (transformation/models/groups.yml), and what reads the marts."""
+RESERVED = frozenset({*LAYERS, *DOMAINS, "source", "stg", "int"})
 """Names that schemas of the lake, or groups of assets, have already."""
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")

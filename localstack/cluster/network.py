@@ -50,7 +50,8 @@ def packet_rules() -> dict[tuple[str, str], tuple[str, ...]]:
             f"-o {POD_BRIDGE} -j REJECT",
         ),
         ("filter", OUTPUT): (
-            f"-o lo -p tcp --dport {registry} -m owner ! --uid-owner 0 -j REJECT --reject-with tcp-reset",
+            f"-d 127.0.0.1/32 -o lo -p tcp --dport {registry}"
+            " -m owner ! --uid-owner 0 -j REJECT --reject-with tcp-reset",
         ),
         ("filter", INPUT): (
             f"-d {NODE_ADDRESS}/32 -i lo -j RETURN",

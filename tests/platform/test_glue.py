@@ -51,7 +51,8 @@ def program(endpoint: str) -> list[Resource]:
         "images": {"builder": "buildah"},
         "kubernetes": {"namespace": PLATFORM, "exposure": {"kind": "cluster_ip"}},
         "example": {"namespace": COMPANY, "scale": ORDERS / 1_000_000},
-        "trino": {"memory": "2Gi"},
+        # Its logins are those of dev, which the other tests use.
+        "trino": {"memory": "2Gi", "authentication": "none"},
     }
     for name, values in changed.items():
         known = json.loads(config.get(f"headwater:{name}", "{}"))

@@ -44,6 +44,7 @@ REFUSED = (
     ("POST", "/v1/tables/rename"),
     ("POST", "/v1/transactions/commit"),
     ("POST", f"{RAW}/views"),
+    ("PUT", "/v1/namespaces"),
     ("DELETE", RAW),
     ("POST", f"{RAW}/properties"),
     ("GET", "/"),
@@ -98,6 +99,7 @@ def test_a_tap_that_was_taken_over_reaches_its_own_tables_only(private_services:
     ]
     for name in (("rights_marts", "victim"), ("raw", "own")):
         assert victim.load_table(name).scan().to_arrow().to_pydict() == {"n": [1]}
+    assert status(private_services, loader, "POST", "/v1/namespaces") == 409, "a namespace may have a place of its own"
     assert status(private_services, "x" * 32, "GET", f"{RAW}/tables/own") == 401
 
 

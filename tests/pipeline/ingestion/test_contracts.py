@@ -118,9 +118,10 @@ def test_an_owner_can_be_written_to(tmp_path: Path) -> None:
     said = file.read_text()
     file.write_text(said + "owner: shop@petco.example\n")
     assert read_source(folder / "shop").owner == "shop@petco.example"
-    file.write_text(said + "owner: the shop\n")
-    with pytest.raises(ContractError, match=r"_source\.yml, owner.*the shop.*mail address"):
-        read_source(folder / "shop")
+    for wrong in ("the shop", "o'brien@petco.example", "data/ops@petco.example", "a@b_c.example"):
+        file.write_text(said + f'owner: "{wrong}"\n')
+        with pytest.raises(ContractError, match=rf"_source\.yml, owner.*{wrong}.*mail address"):
+            read_source(folder / "shop")
 
 
 def test_two_sources_cannot_share_a_table(tmp_path: Path) -> None:

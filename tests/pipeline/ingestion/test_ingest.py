@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from conftest import PACKAGES, Shop
 from entry_point import EntryPoint, pipes
 from headwater_ingest.logs import parse
 from headwater_ingest.main import parse_arguments
-from headwater_ingest.run import FailedStream, Finding, Report, Request, StreamResult, judge
+from headwater_ingest.run import FailedStream, Finding, Report, Request, StreamResult, judge, run
 
 ALL = Request("tap-shop", "target-iceberg", (), full_refresh=False)
 ORDERS = StreamResult("orders", "raw.orders", 3, 1, 900, 7, 0.5)
@@ -92,6 +93,40 @@ def ingest(shop: Shop, tmp_path: Path) -> EntryPoint:
         "SHOP_PASSWORD": shop.settings["password"],
     }
     return EntryPoint(tmp_path, shop.namespace, source)
+
+
+MELTANO = """#!/bin/sh
+echo >>"$HEADWATER_TEST_CALLS"
+if [ "$(wc -l <"$HEADWATER_TEST_CALLS")" -le "$HEADWATER_TEST_FAILURES" ]; then
+    echo "$HEADWATER_TEST_SAYS"
+    exit 1
+fi
+"""
+
+
+@pytest.mark.parametrize(
+    ("says", "failures", "calls", "fails"),
+    [
+        ("Cannot upgrade the system database. It might be corrupted or", 1, 2, False),
+        ("Cannot upgrade the system database. It might be corrupted or", 2, 2, True),
+        ("no such host", 1, 1, True),
+    ],
+)
+def test_loads_that_make_meltanos_database_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, says: str, failures: int, calls: int, fails: bool
+) -> None:
+    """The first run of a new platform starts three: all but one find tables that were not there a moment ago."""
+    for name, text in (("meltano", MELTANO), ("target-iceberg-tables", "#!/bin/sh\necho '{}'\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    called = tmp_path / "calls"
+    for name, value in (("CALLS", called), ("FAILURES", failures), ("SAYS", says)):
+        monkeypatch.setenv(f"HEADWATER_TEST_{name}", str(value))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("MELTANO_PROJECT_ROOT", raising=False)
+    result = run(Request("tap-shop", "target-iceberg", (), False), lambda event: None, lambda wanted: None)
+    assert (result.failure is not None) is fails
+    assert len(called.read_text().splitlines()) == calls
 
 
 def test_meltano_moves_all_then_the_changes_then_all_again(shop: Shop, ingest: EntryPoint, tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ class TestLeftOver:
 
     def found(self, *jobs):
         labels = {"headwater/root-run-id": "run-1"}, {"headwater/run-id": "run-2"}
-        return left_over(Cluster([], active=[jobs]), *labels, ["--streams", "orders"])
+        return left_over(Cluster([pod()], active=[jobs]), *labels, ["--streams", "orders"])
 
     def test_a_job_that_runs_is_taken_up_whichever_attempt_made_it(self):
         """A load that is begun again from its start, because the pod which watched it was moved."""

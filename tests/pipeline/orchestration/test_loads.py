@@ -198,15 +198,64 @@ def test_a_cancelled_run_leaves_no_job_at_work(definitions, streams, monkeypatch
     """Somebody stops a run that costs too much, and two of its three loads go on."""
     from headwater_dagster.defs.ingestion import assets
 
-    cluster = Side(streams)
-    monkeypatch.setattr(assets, "is_cancelled", lambda context: True)
+    cluster, cancelled = Side(streams), []
+    monkeypatch.setattr(assets, "is_cancelled", lambda context: bool(cancelled))
     monkeypatch.setattr(dg.RetryPolicy, "calculate_delay", lambda *_: 0)
+    read = cluster.log_lines
 
-    def interrupted(pod):
-        raise dg.DagsterExecutionInterruptedError
-        yield
+    def interrupted_once(pod):
+        if not cancelled:
+            # Dagster interrupts this step alone, and goes on to the next.
+            cancelled.append(pod)
+            raise dg.DagsterExecutionInterruptedError
+        yield from read(pod)
 
-    cluster.log_lines = interrupted
+    cluster.log_lines = interrupted_once
     assert not load_all(definitions, cluster).success
-    assert set(cluster.deleted) == set(cluster.created)
     assert {source_of(job) for job in cluster.manifests} == set(streams), "those that were started ahead as well"
+    assert len(cluster.created) == len(streams), "nothing is started after it"
+    assert set(cluster.deleted) == set(cluster.created)
+
+
+def test_a_job_whose_pod_is_gone_is_made_again(definitions, streams):
+    """A node of spot capacity goes, and takes the log of a load along that had ended well before its step came."""
+    cluster = Side(streams)
+    watched, lost = cluster.pods, []
+
+    def gone(job):
+        source = next(source_of(each) for each in cluster.manifests if each["metadata"]["name"] == job)
+        if source == "stripe" and not lost:
+            lost.append(job)
+            cluster.ended[job] = "Complete"
+        return iter([None]) if job in lost else watched(job)
+
+    cluster.pods = gone
+    create = cluster.create_job
+
+    def ends_at_once(manifest):
+        create(manifest)
+        if source_of(manifest) == "stripe" and not lost:
+            cluster.ended[manifest["metadata"]["name"]] = "Complete"
+
+    cluster.create_job = ends_at_once
+    assert load_all(definitions, cluster).success
+    assert [source_of(job) for job in cluster.manifests].count("stripe") == 2
+
+
+def test_no_reader_comes_for_a_load_that_has_ended(definitions, streams):
+    """The log of a Job that was started ahead is read late: pods, and a node for them, that find nothing to read."""
+    from .test_ingestion import WANTED
+
+    cluster = Side(streams)
+    read = cluster.log_lines
+
+    def asks(pod):
+        name = next(source_of(each) for each in cluster.manifests if each["metadata"]["name"] == pod)
+        if name == "stripe":
+            cluster.ended[pod] = "Complete"
+            yield WANTED
+        yield from read(pod)
+
+    cluster.log_lines = asks
+    assert load_all(definitions, cluster).success
+    assert [job for job in cluster.created if job.endswith("-readers")] == []

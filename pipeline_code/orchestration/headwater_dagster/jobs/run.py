@@ -64,12 +64,14 @@ def left_over(
 
     attempts: labels of all attempts, those of runs included that this run tries again; run: labels of this run's own.
     A Job that still runs is taken up, whichever attempt made it. One that has succeeded is so only where this run made
-    it: another run has heard of its own, and this one is to load what came since. One that has failed is left alone,
-    unless this run made it and `failed` asks for it.
+    it: this one is to load what came since. One that has failed is left alone, unless this run made it and `failed`
+    asks for it. One that has ended and whose pod is gone can't say what it did: it is left alone, too.
     """
     for job in reversed(api.jobs(selector(attempts))):
         same = job["spec"]["template"]["spec"]["containers"][0].get("args") == list(arguments)
         own = run.items() <= job["metadata"].get("labels", {}).items()
+        if has_ended(job) and next(iter(api.pods(job["metadata"]["name"]))) is None:
+            continue  # its node went, and its log with it
         if same and (not has_failed(job) or (failed and own)) and (own or not has_ended(job)):
             return str(job["metadata"]["name"])
     return None

@@ -110,7 +110,7 @@ def parse_source(name: str, place: str, content: Any, streams: tuple[Contract, .
 
 def _address(place: str, value: Any) -> str:
     address = text(place, value)
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", address):
+    if not re.fullmatch(r"[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", address):
         raise wrong(place, value, "use a mail address, such as shop@petco.example")
     return address
 

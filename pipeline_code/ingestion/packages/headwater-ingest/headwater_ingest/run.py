@@ -19,6 +19,8 @@ from headwater_ingest.logs import LogLine, parse
 
 READERS = "readers.json"
 """File in a run's folder in which the tap asks for pods that read with it."""
+MIGRATED_ELSEWHERE = "Cannot upgrade the system database"
+"""What Meltano says where another one has made or changed the same tables of its database at the same moment."""
 ERROR_LINES = 20
 """Lines of a failed run's log that its error message repeats."""
 
@@ -190,9 +192,9 @@ def ask_positions(path: Path, streams: Sequence[str]) -> str | None:
 def run(request: Request, show: Callable[[LogLine], None], wants: Callable[[Mapping[str, Any]], None]) -> RunResult:
     """Run Meltano to its end, handing each line of its log to `show`. SIGTERM is passed on to Meltano.
 
-    `wants` is called, once at most, with the share and the number of pods that the tap asks for to read with it.
+    `wants` is called, once at most, with the share and the number of pods that the tap asks for to read with it. A run
+    that found its database being made by another one, as the first runs on a new platform may, is begun once more.
     """
-    errors: deque[LogLine] = deque(maxlen=ERROR_LINES)
     with tempfile.TemporaryDirectory(prefix="headwater-ingest-") as name:
         folder = Path(name)
         if (
@@ -201,31 +203,48 @@ def run(request: Request, show: Callable[[LogLine], None], wants: Callable[[Mapp
             and (failure := ask_positions(folder / "positions.json", request.streams)) is not None
         ):
             return RunResult((), failure)
-        process = subprocess.Popen(
-            request.command(),
-            cwd=os.environ.get("MELTANO_PROJECT_ROOT"),
-            env=request.environment(os.environ, folder),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
+        met = False
 
-        def forward(number: int, _frame: FrameType | None) -> None:
-            process.send_signal(number)
+        def look(event: LogLine) -> None:
+            nonlocal met
+            met = met or MIGRATED_ELSEWHERE in event.text
+            show(event)
 
-        previous = signal.signal(signal.SIGTERM, forward)
-        try:
-            wanted: Path | None = folder / READERS
-            for line in process.stdout or ():
-                if wanted is not None and wanted.exists():  # the tap says so, and then a line
-                    wants(json.loads(wanted.read_text(encoding="utf-8")))
-                    wanted = None
-                if (event := parse(line)) is not None:
-                    show(event)
-                    if event.is_error:
-                        errors.append(event)
-            code = process.wait()
-        finally:
-            signal.signal(signal.SIGTERM, previous)
+        code, errors = _meltano(request, folder, look, wants)
+        if code != 0 and met:
+            code, errors = _meltano(request, folder, show, wants)
         return judge(request, read_report(folder / "report.jsonl"), code, errors)
+
+
+def _meltano(
+    request: Request, folder: Path, show: Callable[[LogLine], None], wants: Callable[[Mapping[str, Any]], None]
+) -> tuple[int, Sequence[LogLine]]:
+    """Run Meltano; return its exit code and the last lines that tell of errors."""
+    errors: deque[LogLine] = deque(maxlen=ERROR_LINES)
+    process = subprocess.Popen(
+        request.command(),
+        cwd=os.environ.get("MELTANO_PROJECT_ROOT"),
+        env=request.environment(os.environ, folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        process.send_signal(number)
+
+    previous = signal.signal(signal.SIGTERM, forward)
+    try:
+        wanted: Path | None = folder / READERS
+        for line in process.stdout or ():
+            if wanted is not None and wanted.exists():  # the tap says so, and then a line
+                wants(json.loads(wanted.read_text(encoding="utf-8")))
+                wanted = None
+            if (event := parse(line)) is not None:
+                show(event)
+                if event.is_error:
+                    errors.append(event)
+        return process.wait(), errors
+    finally:
+        signal.signal(signal.SIGTERM, previous)

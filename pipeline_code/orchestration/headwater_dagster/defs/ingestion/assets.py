@@ -114,6 +114,10 @@ def replicate(
             f"no CronJob {api.namespace}/{ingestion.cron_job}: it holds the template of ingestion; run `make up`",
             allow_retries=False,
         )
+    if is_cancelled(context):
+        # Dagster interrupts one step, and goes on to the next.
+        loads.end_all(api, load)
+        raise dg.Failure("the run was cancelled", allow_retries=False)
     loads.begin(load)
     # At the first attempt nobody has read yet why a Job failed that was started ahead.
     earlier = load.earlier(api, failed=context.retry_number == 0)
@@ -135,9 +139,10 @@ def replicate(
             else:
                 job = earlier
                 context.log.info(f"Job {job} was started earlier: its log is read from the beginning")
-            readers.name = f"{job}-readers"
+            readers.leader = job
             context.log.info(f"Job {api.namespace}/{job}; its log: kubectl logs -n {api.namespace} -f job/{job}")
-            loads.start_others(api, cron_job, load, session, context.log.info)
+            steps = {node.name for node in context.job_def.nodes}
+            loads.start_others(api, cron_job, load, steps=steps, session=session, say=context.log.info)
             follow_job(api, job, reader.take, patience, lambda: is_cancelled(context))
     except JobFailed as error:
         # What the contracts say of the streams that failed is the best explanation there is.

@@ -6,7 +6,7 @@ the other sources, too, and each later step takes up its own.
 
 import dataclasses
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import dagster as dg
@@ -92,15 +92,22 @@ def begin(load: Load) -> None:
 
 
 def start_others(
-    api: JobApi, cron_job: Manifest, load: Load, session: dg.PipesSession, say: Callable[[str], None]
+    api: JobApi,
+    cron_job: Manifest,
+    load: Load,
+    *,
+    steps: Collection[str],
+    session: dg.PipesSession,
+    say: Callable[[str], None],
 ) -> None:
     """Start the Jobs of sources whose steps are still to come, until as many run at once as the stack allows.
 
-    A source that somebody else is loading is left to its own step, which waits for that. So is one whose Job is
-    refused, as by a quota.
+    steps: those of the run's job. A source that somebody else is loading is left to its own step, which waits for
+    that. So is one whose Job is refused, as by a quota.
     """
     run, cron_job_name = load.run, str(cron_job["metadata"]["name"])
-    waiting = [each for each in _loads(run) if (run.run_id, each.source.name) not in _begun]
+    all_loads = [load_of(run, source) for source in connected() if step_of(source) in steps]
+    waiting = [each for each in all_loads if each is not None and (run.run_id, each.source.name) not in _begun]
     if not waiting:
         return
     at_work = {job["metadata"]["labels"].get(SOURCE_LABEL) for job in unended(api, load.of_run)}
@@ -142,7 +149,3 @@ def environment_of(session: dg.PipesSession, load: Load) -> dict[str, str]:
     about |= {name: dict.fromkeys(keys) for name in ("code_version_by_asset_key", "provenance_by_asset_key")}
     told = {PipesDefaultContextLoader.DIRECT_KEY: about}
     return dict(dataclasses.replace(session, context_injector_params=told).get_bootstrap_env_vars())
-
-
-def _loads(run: dg.DagsterRun) -> Iterable[Load]:
-    return (load for source in connected() if (load := load_of(run, source)) is not None)

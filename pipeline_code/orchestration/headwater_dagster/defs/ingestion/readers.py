@@ -27,20 +27,20 @@ class Readers:
     ) -> None:
         """Begin without a pod. The Job is made from the template of `cron_job` when it is asked for.
 
-        `name` is the Job's, and has to be set before.
+        `leader` is the Job that asks, and has to be set before.
         """
-        self._api, self._cron_job, self.name, self._tap = api, cron_job, "", tap
+        self._api, self._cron_job, self.leader, self._tap = api, cron_job, "", tap
         self._labels, self._say = labels, say
         self._started = False
 
     def start(self, wanted: Mapping[str, Any]) -> None:
         """Start as many pods as the run wants; the first wish counts."""
-        if self._started:
+        if self._started or self._has_ended(self.leader):
             return
         self._started = True
         manifest = job_manifest(
             self._cron_job,
-            name=self.name,
+            name=self._name,
             arguments=["--tap", self._tap, "--reads-for", wanted["share"]],
             environment={},
             labels=self._labels,
@@ -51,9 +51,18 @@ class Readers:
         try:
             self._api.create_job(manifest)
         except Exception as error:  # a quota, or a cluster that is busy: the run goes on without
-            self._say(f"Job {self.name} of {wanted['pods']} readers was refused, the run reads alone: {error}")
+            self._say(f"Job {self._name} of {wanted['pods']} readers was refused, the run reads alone: {error}")
             return
-        self._say(f"Job {self.name}: {wanted['pods']} pods read a large table with this run")
+        self._say(f"Job {self._name}: {wanted['pods']} pods read a large table with this run")
+
+    @property
+    def _name(self) -> str:
+        return f"{self.leader}-readers"
+
+    def _has_ended(self, name: str) -> bool:
+        """Whether the Job is over: the log of one that was started ahead is read late."""
+        known = self._api.jobs(selector(self._labels))
+        return any(job["metadata"]["name"] == name and has_ended(job) for job in known)
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +74,7 @@ class Readers:
         ours = selector(self._labels)
         until = time.monotonic() + (LEAVING_SECONDS if kind is None else 0)
         while time.monotonic() < until:
-            if self.name not in {job["metadata"]["name"] for job in self._api.jobs(ours) if not has_ended(job)}:
+            if self._name not in {job["metadata"]["name"] for job in self._api.jobs(ours) if not has_ended(job)}:
                 return
             time.sleep(POLL_SECONDS)
-        self._api.delete_job(self.name)
+        self._api.delete_job(self._name)

@@ -18,9 +18,13 @@ import org.eclipse.jetty.util.Callback;
 final class BearerToken extends Handler.Wrapper {
     static final String HEALTH_PATH = "/healthz";
     static final String TOKEN_PATH = "/v1/oauth/tokens";
+    static final String NAMESPACES_PATH = "/v1/namespaces";
     private static final String UNAUTHORIZED =
             "{\"error\":{\"message\":\"A valid bearer token is required\",\"type\":\"NotAuthorizedException\",\"code\":401}}";
 
+    private static final String EXISTS =
+            "{\"error\":{\"message\":\"The namespace of ingestion exists, and its token makes no other\","
+                    + "\"type\":\"AlreadyExistsException\",\"code\":409}}";
     private static final String FORBIDDEN =
             "{\"error\":{\"message\":\"The token of ingestion opens the tables of namespace raw only, and deletes no files\","
                     + "\"type\":\"ForbiddenException\",\"code\":403}}";
@@ -52,6 +56,10 @@ final class BearerToken extends Handler.Wrapper {
             return answer(response, callback, HttpStatus.OK_200, "{\"access_token\":\"" + (loader ? loaderToken : token)
                     + "\",\"token_type\":\"bearer\",\"expires_in\":86400,"
                     + "\"issued_token_type\":\"urn:ietf:params:oauth:token-type:access_token\"}");
+        }
+        if (loader && "POST".equals(request.getMethod()) && NAMESPACES_PATH.equals(request.getHttpURI().getPath())) {
+            // A namespace may have a place of its own; the one of ingestion is made at the start.
+            return answer(response, callback, HttpStatus.CONFLICT_409, EXISTS);
         }
         if (loader && !LoaderRights.allow(request.getMethod(), request.getHttpURI())) {
             return answer(response, callback, HttpStatus.FORBIDDEN_403, FORBIDDEN);

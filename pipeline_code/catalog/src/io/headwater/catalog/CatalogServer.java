@@ -8,6 +8,9 @@ import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.apache.iceberg.CatalogUtil;
 import org.apache.iceberg.catalog.Catalog;
+import org.apache.iceberg.catalog.Namespace;
+import org.apache.iceberg.catalog.SupportsNamespaces;
+import org.apache.iceberg.exceptions.AlreadyExistsException;
 import org.apache.iceberg.jdbc.UncheckedSQLException;
 import org.apache.iceberg.rest.RESTCatalogAdapter;
 import org.apache.iceberg.rest.RESTCatalogServlet;
@@ -34,7 +37,11 @@ public final class CatalogServer {
         logAsJson();
         try {
             Settings settings = Settings.from(System.getenv());
-            Server server = server(settings, open(settings.catalog()));
+            Catalog catalog = open(settings.catalog());
+            if (settings.loaderToken() != null) {
+                makeNamespace((SupportsNamespaces) catalog);
+            }
+            Server server = server(settings, catalog);
             server.start();
             LOG.info(() -> "listening on " + settings.host() + ":" + settings.port()
                     + ", warehouse " + settings.catalog().get("warehouse"));
@@ -57,6 +64,18 @@ public final class CatalogServer {
                 }
                 LOG.info(() -> "waiting for the database: " + rootMessage(failure));
                 Thread.sleep(RETRY.toMillis());
+            }
+        }
+    }
+
+    /** Makes the namespace of ingestion, whose token makes none. */
+    private static void makeNamespace(SupportsNamespaces catalog) {
+        Namespace raw = Namespace.of(LoaderRights.NAMESPACE);
+        if (!catalog.namespaceExists(raw)) {
+            try {
+                catalog.createNamespace(raw);
+            } catch (AlreadyExistsException raced) {
+                LOG.info("another server has made the namespace of ingestion");
             }
         }
     }

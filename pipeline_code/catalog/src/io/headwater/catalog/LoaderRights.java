@@ -15,7 +15,8 @@ import org.eclipse.jetty.util.UrlEncoded;
  */
 final class LoaderRights {
     private static final Set<String> READ = Set.of("GET", "HEAD");
-    private static final String RAW = "/v1/namespaces/raw";
+    static final String NAMESPACE = "raw";
+    private static final String RAW = "/v1/namespaces/" + NAMESPACE;
     /** A table's name is one segment of the path, percent-encoded: no slash, no parameter, and not a step upwards. */
     private static final Pattern TABLES =
             Pattern.compile(RAW + "/tables(/(?!\\.{1,2}(/|$))[^/;?#]+(/metrics)?)?");
@@ -31,7 +32,7 @@ final class LoaderRights {
         }
         return switch (path) {
             case "/v1/config", RAW -> READ.contains(method);
-            case "/v1/namespaces" -> READ.contains(method) || method.equals("POST");
+            case "/v1/namespaces" -> READ.contains(method);
             default -> TABLES.matcher(path).matches() && !purges(uri.getQuery());
         };
     }
