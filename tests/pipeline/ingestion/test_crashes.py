@@ -155,7 +155,8 @@ def test_connection_lost_midway_is_no_shorter_table(log: Log) -> None:
 
     outcome = log.run(interrupt=terminate)
     assert outcome.tap != 0, outcome.log
-    assert "terminating connection" in outcome.log
+    # A server process that waits for its client to read can't say more than that it is gone.
+    assert "terminating connection" in outcome.log or "server closed the connection" in outcome.log
     assert log.shop.table("orders").current_snapshot() is None
     assert log.run().complete
     log.expected["orders"].update((number, 0) for number in range(100_001, 300_001))
