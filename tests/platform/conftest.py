@@ -90,12 +90,13 @@ def connect(endpoints: Endpoints, home: Home) -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def developer_login(home: Home) -> dict[str, str]:
-    """Variables with which dbt logs in to Trino as a developer."""
+    """Variables with which dbt logs in to Trino as a developer, who happens to have the pipeline's password, too."""
     kube = Kube.of(home, "dev")
     return {
         "TRINO_HTTP_SCHEME": "https",
         "TRINO_CA": str(lake.certificate(kube)),
         "TRINO_DEVELOPER_PASSWORD": lake.password(kube, "developer"),
+        "TRINO_PASSWORD": lake.password(kube, "dbt"),
     }
 
 

@@ -34,7 +34,9 @@ class DbtProject:
 
     def run(self, *words: str, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run dbt and return what it said; nothing is raised where it fails."""
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("DBT_", "TRINO_"))}
+        # REQUESTS_CA_BUNDLE would count in place of TRINO_CA.
+        foreign = ("DBT_", "TRINO_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
         environment = {
             **inherited,
             "TRINO_HOST": self.endpoints.trino_host,

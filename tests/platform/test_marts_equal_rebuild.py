@@ -79,9 +79,9 @@ def test_tables_hold_what_a_rebuild_would_make(project: Callable[[str], DbtProje
 def test_production_is_not_built_by_hand(project: Callable[[str], DbtProject], trino: Any) -> None:
     """A developer who asks for the target by its name, and replaces what the dashboards show."""
     production = {schema: snapshots(trino, schema) for schema in LAYERS}
-    done = project("hand").run("run", "--target", "production", "--select", "fct_orders")
+    done = project("hand").run("run", "--target", "production_login", "--select", "fct_orders")
     assert done.returncode != 0
-    assert "target production is built by runs of Dagster alone" in done.stdout
+    assert "target production_login is built by runs of Dagster alone" in done.stdout
     assert {schema: snapshots(trino, schema) for schema in LAYERS} == production
 
 
