@@ -97,7 +97,7 @@ class Engine:
     def queries_since(self, moment: datetime) -> list[dict[str, Any]]:
         """Return the statistics of the queries that Superset made for its charts after `moment`."""
         found = self.rows(
-            "SELECT query_id FROM system.runtime.queries WHERE source = 'superset' AND query NOT LIKE '%$refs%'"
+            "SELECT query_id FROM system.runtime.queries WHERE source = 'superset'"
             f" AND created >= TIMESTAMP '{moment:%Y-%m-%d %H:%M:%S.%f} UTC'"
         )
         return [self._statistics(query) for (query,) in found]

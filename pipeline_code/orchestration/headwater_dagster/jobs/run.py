@@ -129,7 +129,7 @@ def clear_the_way(
     """
 
     def rivals() -> list[Manifest]:
-        return [job for job in api.jobs(which) if not has_ended(job) and job["metadata"]["name"] != spared]
+        return [job for job in unended(api, which) if job["metadata"]["name"] != spared]
 
     begun = time.monotonic()
     told: set[str] = set()
@@ -152,6 +152,11 @@ def clear_the_way(
         if time.monotonic() - begun > patience.others:
             names = ", ".join(job["metadata"]["name"] for job in jobs)
             raise JobFailed(f"still running after {patience.others:.0f} s: {names}. Delete it, or wait, and run again")
+
+
+def unended(api: JobApi, which: str) -> list[Manifest]:
+    """Return the Jobs of a selector that are still at work."""
+    return [job for job in api.jobs(which) if not has_ended(job)]
 
 
 def selector(labels: Mapping[str, str]) -> str:

@@ -14,9 +14,9 @@ from dagster_pipes import PipesDefaultContextLoader
 from headwater_contracts import Contract, Source
 
 from headwater_dagster.defs.ingestion.streams import connected, raw_key, sources
-from headwater_dagster.jobs.api import JobApi, has_ended
+from headwater_dagster.jobs.api import JobApi
 from headwater_dagster.jobs.manifest import Manifest, job_manifest
-from headwater_dagster.jobs.run import left_over, selector
+from headwater_dagster.jobs.run import left_over, selector, unended
 
 RUN_LABEL, ROOT_LABEL, SOURCE_LABEL = "headwater/run-id", "headwater/root-run-id", "headwater/source"
 AT_ONCE = "HEADWATER_LOADS_AT_ONCE"
@@ -110,7 +110,7 @@ def start_others(
     waiting = [each for each in all_loads if each is not None and (run.run_id, each.source.name) not in _begun]
     if not waiting:
         return
-    at_work = {job["metadata"]["labels"].get(SOURCE_LABEL) for job in unended(api, load.of_run)}
+    at_work = {job["metadata"]["labels"].get(SOURCE_LABEL) for job in unended(api, selector(load.of_run))}
     room = at_once(cron_job) - len(at_work | {load.source.name})
     for other in waiting[: max(room, 0)]:
         if unended(api, other.rivals(cron_job_name)):
@@ -133,13 +133,8 @@ def at_once(cron_job: Manifest) -> int:
 
 def end_all(api: JobApi, load: Load) -> None:
     """Delete the Jobs of a run that somebody has cancelled: their steps do not come any more."""
-    for job in unended(api, load.of_run):
+    for job in unended(api, selector(load.of_run)):
         api.delete_job(job["metadata"]["name"])
-
-
-def unended(api: JobApi, which: str | Mapping[str, str]) -> list[Manifest]:
-    """Return the Jobs of a selector, or with all these labels, that are still at work."""
-    return [job for job in api.jobs(which if isinstance(which, str) else selector(which)) if not has_ended(job)]
 
 
 def environment_of(session: dg.PipesSession, load: Load) -> dict[str, str]:

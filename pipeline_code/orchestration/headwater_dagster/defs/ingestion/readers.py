@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from headwater_dagster.jobs.api import JobApi, has_ended
 from headwater_dagster.jobs.manifest import Manifest, job_manifest
-from headwater_dagster.jobs.run import selector
+from headwater_dagster.jobs.run import selector, unended
 
 LEAVING_SECONDS = 10
 """How long pods may take to notice that the run has ended, before they are deleted with their logs."""
@@ -74,7 +74,7 @@ class Readers:
         ours = selector(self._labels)
         until = time.monotonic() + (LEAVING_SECONDS if kind is None else 0)
         while time.monotonic() < until:
-            if self._name not in {job["metadata"]["name"] for job in self._api.jobs(ours) if not has_ended(job)}:
+            if self._name not in {job["metadata"]["name"] for job in unended(self._api, ours)}:
                 return
             time.sleep(POLL_SECONDS)
         self._api.delete_job(self._name)
